@@ -1,0 +1,183 @@
+package codec
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"strings"
+)
+
+// Sizes of the fixed pieces, in bytes.
+const (
+	PrefixSize = 8  // magic and length in front of every frame
+	HeaderSize = 20 // the fixed header, always the last part
+	MinBody    = 21 // the smallest legal body: the header part alone
+
+	// DefaultMaxSize is the cap on the body of a frame, in both directions,
+	// where no other is given.
+	DefaultMaxSize = 1 << 30
+
+	// maxMaxSize keeps every length field clear of the values whose sum with
+	// the prefix wraps in 32 bits, which end a broker's process.
+	maxMaxSize = 1<<31 - 1 - PrefixSize
+
+	// MaxService is the longest text before the last period of the topic of a
+	// request that wants a response: with more, the router drops the request
+	// in silence, because the disconnect topic made of it would not fit.
+	MaxService = 244
+)
+
+const (
+	frameMagic    = 0xffee0012
+	headerMagic   = 0x8e
+	headerVersion = 1
+	longPart      = 255
+)
+
+var (
+	// ErrMalformed matches every error of bytes that are not a Flux message.
+	ErrMalformed = errors.New("malformed Flux message")
+	// ErrTooLarge matches every error of a message over the size cap.
+	ErrTooLarge = errors.New("Flux message over the size limit")
+	// ErrUnsendable matches every error of a message that must not be put on
+	// the wire, because it would harm the broker or vanish in silence.
+	ErrUnsendable = errors.New("Flux message cannot be sent")
+)
+
+func malformed(format string, args ...any) error {
+	return fmt.Errorf("%w: "+format, append([]any{ErrMalformed}, args...)...)
+}
+
+func unsendable(format string, args ...any) error {
+	return fmt.Errorf("%w: "+format, append([]any{ErrUnsendable}, args...)...)
+}
+
+// limit returns the cap in force for a requested one.
+func limit(maxSize int) int {
+	if maxSize <= 0 {
+		return DefaultMaxSize
+	}
+	return min(maxSize, maxMaxSize)
+}
+
+// partSize is the size of a part of n bytes with its size field.
+func partSize(n int) int {
+	if n < longPart {
+		return 1 + n
+	}
+	return 5 + n
+}
+
+func appendSize(dst []byte, n int) []byte {
+	if n < longPart {
+		return append(dst, byte(n))
+	}
+	return binary.BigEndian.AppendUint32(append(dst, longPart), uint32(n))
+}
+
+// Append appends m to dst as one frame, prefix included, and returns the
+// extended slice. m.Payload is copied. An error matches [ErrUnsendable] or
+// [ErrTooLarge] and leaves dst as it was.
+func Append(dst []byte, m *Message) ([]byte, error) { return AppendMax(dst, m, 0) }
+
+// AppendMax is [Append] with a cap on the size of the body; 0 means
+// [DefaultMaxSize].
+func AppendMax(dst []byte, m *Message, maxSize int) ([]byte, error) {
+	n, err := checkSend(m, maxSize)
+	if err != nil {
+		return dst, err
+	}
+	dst = appendHead(dst, m, n)
+	dst = append(dst, m.Payload...)
+	return appendHeader(dst, m), nil
+}
+
+// AppendSplit appends to dst what a frame has in front of and behind the
+// payload's bytes, so that a large payload can be written from where it is:
+// the frame is out[len(dst):cut], m.Payload, out[cut:].
+func AppendSplit(dst []byte, m *Message, maxSize int) (out []byte, cut int, err error) {
+	n, err := checkSend(m, maxSize)
+	if err != nil {
+		return dst, 0, err
+	}
+	out = appendHead(dst, m, n)
+	cut = len(out)
+	return appendHeader(out, m), cut, nil
+}
+
+// FrameSize is the size of the frame that m makes, prefix included.
+func FrameSize(m *Message) int { return PrefixSize + bodySize(m) }
+
+func bodySize(m *Message) int {
+	n := MinBody
+	f := m.wireFlags()
+	if f&FlagRoute != 0 {
+		n += len(m.Routes) + 1
+	}
+	if f&FlagTopic != 0 {
+		n += partSize(len(m.Topic))
+	}
+	if f&FlagPayload != 0 {
+		n += partSize(len(m.Payload))
+	}
+	return n
+}
+
+func appendHead(dst []byte, m *Message, n int) []byte {
+	f := m.wireFlags()
+	dst = binary.NativeEndian.AppendUint32(dst, frameMagic)
+	dst = binary.BigEndian.AppendUint32(dst, uint32(n))
+	if f&FlagRoute != 0 {
+		dst = append(append(dst, m.Routes...), 0)
+	}
+	if f&FlagTopic != 0 {
+		dst = append(appendSize(dst, len(m.Topic)), m.Topic...)
+	}
+	if f&FlagPayload != 0 {
+		dst = appendSize(dst, len(m.Payload))
+	}
+	return dst
+}
+
+func appendHeader(dst []byte, m *Message) []byte {
+	aux1, aux2 := m.aux()
+	dst = append(dst, HeaderSize, headerMagic, headerVersion, byte(m.Type), byte(m.wireFlags()))
+	dst = binary.BigEndian.AppendUint32(dst, m.UserID)
+	dst = binary.BigEndian.AppendUint32(dst, m.Rolemask)
+	dst = binary.BigEndian.AppendUint32(dst, aux1)
+	return binary.BigEndian.AppendUint32(dst, aux2)
+}
+
+// checkSend refuses what would harm a broker or vanish in it without a word,
+// and returns the size of the body.
+func checkSend(m *Message, maxSize int) (int, error) {
+	switch m.Type {
+	case TypeRequest, TypeResponse, TypeEvent:
+		if m.wireFlags()&FlagTopic == 0 {
+			return 0, unsendable("%s without a topic: brokers drop it in silence", m.Type)
+		}
+	case TypeControl:
+	default:
+		return 0, unsendable("type %d is none of request (1), response (2), event (4), control (8)", m.Type)
+	}
+	if i := strings.IndexByte(m.Topic, 0); i >= 0 {
+		return 0, unsendable("topic %q has a NUL at byte %d: the receiver would cut it there", m.Topic, i)
+	}
+	if m.Type == TypeRequest && m.Flags&FlagNoResponse == 0 {
+		if n := servicePrefix(m.Topic); n > MaxService {
+			return 0, unsendable("topic has %d bytes before its last period, %d at most: brokers drop it in silence", n, MaxService)
+		}
+	}
+	if err := m.Routes.check(); err != nil {
+		return 0, unsendable("%w", err)
+	}
+	n := bodySize(m)
+	if maxSize = limit(maxSize); n > maxSize {
+		return 0, fmt.Errorf("%w: %s %q of %d bytes, limit %d", ErrTooLarge, m.Type, m.Topic, n, maxSize)
+	}
+	return n, nil
+}
+
+// servicePrefix is the length of the text that the router makes a disconnect
+// topic of: everything before the last period, or nothing without one.
+func servicePrefix(topic string) int { return max(strings.LastIndexByte(topic, '.'), 0) }
