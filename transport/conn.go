@@ -1,0 +1,105 @@
+package transport
+
+import (
+	"context"
+	"io"
+	"sync"
+	"sync/atomic"
+
+	"github.com/flux-sdk/flux/codec"
+)
+
+// rawIO is the seam below the framing: a byte stream whose writes can be tried
+// without waiting.
+type rawIO interface {
+	// Read and Write wait, as those of io.ReadWriter; Close wakes them.
+	Read(p []byte) (int, error)
+	Write(p []byte) (int, error)
+	// TryWrite writes what the stream takes at once, possibly nothing.
+	TryWrite(p []byte) (int, error)
+	// Abort makes Read end once what has arrived is read: nothing can be
+	// written any more, so nobody must wait for an answer.
+	Abort()
+	Close() error
+}
+
+// plainIO is a byte stream that can not try: its writes all go through the
+// drain goroutine.
+type plainIO struct {
+	io.ReadWriteCloser
+	once sync.Once
+	err  error
+}
+
+func (*plainIO) TryWrite([]byte) (int, error) { return 0, nil }
+
+func (p *plainIO) Abort() {
+	// Half a close, where there is one, leaves what has arrived to be read.
+	if c, ok := p.ReadWriteCloser.(interface{ CloseRead() error }); !ok || c.CloseRead() != nil {
+		p.Close()
+	}
+}
+
+// Close closes the stream once: a second time is an error to many a stream.
+func (p *plainIO) Close() error {
+	p.once.Do(func() { p.err = p.ReadWriteCloser.Close() })
+	return p.err
+}
+
+// streamConn is a Conn over a byte stream.
+type streamConn struct {
+	r reader
+	w writer
+	// inflight counts requests that wait for a reply: a hint for the writer
+	// that others are about to send too. It is not exact.
+	inflight atomic.Int32
+}
+
+// NewConn makes a Conn of a byte stream on which any handshake is over. The
+// stream is the Conn's from then on. Its Read and Write must be independent of
+// each other, and its Close must wake both.
+func NewConn(rwc io.ReadWriteCloser, cfg Config) Conn {
+	return newStreamConn(asRawIO(rwc), cfg)
+}
+
+func newStreamConn(raw rawIO, cfg Config) *streamConn {
+	c := &streamConn{}
+	c.r.init(raw, cfg.MaxSize)
+	c.w.init(raw, cfg.MaxSize, &c.inflight)
+	return c
+}
+
+func (c *streamConn) Send(ctx context.Context, m *codec.Message) error {
+	if err := c.w.admit(ctx); err != nil {
+		return err
+	}
+	return c.Queue(m, true)
+}
+
+func (c *streamConn) Admit(ctx context.Context) error { return c.w.admit(ctx) }
+
+func (c *streamConn) Queue(m *codec.Message, flush bool) error {
+	if err := c.w.put(m, flush); err != nil {
+		return err
+	}
+	if m.Type == codec.TypeRequest && m.Flags&codec.FlagNoResponse == 0 {
+		c.inflight.Add(1)
+	}
+	return nil
+}
+
+func (c *streamConn) Flush() { c.w.flush() }
+
+func (c *streamConn) Recv(m *codec.Message) error {
+	if err := c.r.next(m); err != nil {
+		return c.w.ended(err)
+	}
+	if m.Type == codec.TypeResponse && len(m.Routes) == 0 && m.Final() {
+		c.inflight.Add(-1)
+	}
+	return nil
+}
+
+func (c *streamConn) Buffered() bool { return c.r.buffered() }
+
+func (c *streamConn) Close() error { return c.w.close() }

@@ -1,0 +1,137 @@
+package transport
+
+import (
+	"io"
+
+	"github.com/flux-sdk/flux/codec"
+)
+
+const (
+	readBuffer = 64 << 10
+	// shortRead is the room below which it pays to move what is left of the
+	// buffer to its front before reading.
+	shortRead = 4 << 10
+	// bigFrame is the size from which a body is read into its own memory
+	// instead of through the buffer.
+	bigFrame = 16 << 10
+	// claimStep is how much is allocated on the word of a length field alone;
+	// beyond it memory grows with the bytes that really arrive. A payload of
+	// 1 MiB fits with its header.
+	claimStep = 1<<20 + 64<<10
+)
+
+// reader splits a byte stream into messages. It reads as much as there is and
+// copies each small body out, so that a message owns its memory.
+type reader struct {
+	raw     rawIO
+	max     int
+	dec     codec.Decoder
+	buf     []byte
+	at, end int
+	err     error
+}
+
+func (r *reader) init(raw rawIO, maxSize int) {
+	r.raw, r.max = raw, maxSize
+	r.buf = make([]byte, readBuffer)
+}
+
+// buffered reports whether a whole message is in the buffer, or the next call
+// of next fails at once.
+func (r *reader) buffered() bool {
+	if r.err != nil {
+		return true
+	}
+	if r.end-r.at < codec.PrefixSize {
+		return false
+	}
+	n, err := codec.ParsePrefix(r.buf[r.at:r.end], r.max)
+	return err != nil || r.end-r.at >= codec.PrefixSize+n
+}
+
+func (r *reader) next(m *codec.Message) error {
+	if r.err != nil {
+		return r.err
+	}
+	body, err := r.body()
+	if err == nil {
+		err = r.dec.Decode(m, body)
+	}
+	r.err = err
+	return err
+}
+
+// body returns the next body in memory of its own.
+func (r *reader) body() ([]byte, error) {
+	if err := r.fill(codec.PrefixSize); err != nil {
+		return nil, err
+	}
+	n, err := codec.ParsePrefix(r.buf[r.at:r.end], r.max)
+	if err != nil {
+		return nil, err
+	}
+	r.at += codec.PrefixSize
+	if n > bigFrame && r.end-r.at < n {
+		return r.bigBody(n)
+	}
+	if err := r.fill(n); err != nil {
+		return nil, unexpected(err)
+	}
+	body := make([]byte, n)
+	r.at += copy(body, r.buf[r.at:r.end])
+	return body, nil
+}
+
+// bigBody reads the rest of a body straight into its own memory.
+func (r *reader) bigBody(n int) ([]byte, error) {
+	body := make([]byte, min(n, claimStep))
+	have := copy(body, r.buf[r.at:r.end])
+	r.at += have
+	for {
+		for have < len(body) {
+			k, err := r.raw.Read(body[have:])
+			have += k
+			if err != nil && have < n {
+				return nil, unexpected(err)
+			}
+		}
+		if have == n {
+			return body, nil
+		}
+		grown := make([]byte, min(n, 2*len(body)))
+		copy(grown, body)
+		body = grown
+	}
+}
+
+// fill reads until n bytes are in the buffer, with n at most its size.
+func (r *reader) fill(n int) error {
+	if r.end-r.at >= n {
+		return nil
+	}
+	if r.at == r.end {
+		r.at, r.end = 0, 0
+	} else if len(r.buf)-r.end < shortRead || r.at+n > len(r.buf) {
+		r.end = copy(r.buf, r.buf[r.at:r.end])
+		r.at = 0
+	}
+	for r.end-r.at < n {
+		k, err := r.raw.Read(r.buf[r.end:])
+		r.end += k
+		if err != nil && r.end-r.at < n {
+			if r.end > r.at {
+				return unexpected(err)
+			}
+			return err
+		}
+	}
+	return nil
+}
+
+// unexpected turns the end of the stream inside a message into what it is.
+func unexpected(err error) error {
+	if err == io.EOF {
+		return io.ErrUnexpectedEOF
+	}
+	return err
+}

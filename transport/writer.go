@@ -1,0 +1,255 @@
+package transport
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/flux-sdk/flux/codec"
+)
+
+const (
+	// sendLimit is how many bytes may be accepted and not written before Send
+	// waits.
+	sendLimit = 4 << 20
+	// keepBuffer is the largest buffer that is kept for reuse. A payload of
+	// 1 MiB fits with its header.
+	keepBuffer = 1<<20 + 64<<10
+	// leaderTurn is how many bytes a sender writes for others before it hands
+	// the rest to a goroutine.
+	leaderTurn = 256 << 10
+	// closeFlush is how long Close waits for what was accepted to be written.
+	closeFlush = time.Second
+)
+
+// writer is the queue of encoded frames and whoever writes it: the first to
+// queue writes for all that queue meanwhile, without ever waiting for the peer.
+// Where the stream takes no more, a goroutine takes over until all is written.
+type writer struct {
+	raw      rawIO
+	max      int
+	inflight *atomic.Int32
+
+	mu       sync.Mutex
+	buf      []byte // accepted, not taken
+	spare    []byte
+	writing  int           // bytes taken, not written
+	flushing bool          // somebody is at the stream
+	err      error         // sticky: nothing is accepted any more
+	space    chan struct{} // closed when Send may go on; nil while nobody waits
+	drained  chan struct{} // closed when nothing is left; nil while nobody waits
+	closing  chan struct{} // closed by the first Close
+	once     sync.Once
+	closeErr error
+	patience time.Duration // how long close waits for the queue to be written
+}
+
+func (w *writer) init(raw rawIO, maxSize int, inflight *atomic.Int32) {
+	w.raw, w.max, w.inflight = raw, maxSize, inflight
+	w.closing, w.patience = make(chan struct{}), closeFlush
+}
+
+// admit waits until less than sendLimit is queued.
+func (w *writer) admit(ctx context.Context) error {
+	if err := ctx.Err(); err != nil {
+		return context.Cause(ctx)
+	}
+	for {
+		w.mu.Lock()
+		if w.err != nil || len(w.buf)+w.writing < sendLimit {
+			w.mu.Unlock()
+			return nil
+		}
+		if !w.flushing {
+			// All that was queued without a flush: nobody else may write it.
+			w.mu.Unlock()
+			w.flush()
+			continue
+		}
+		if w.space == nil {
+			w.space = make(chan struct{})
+		}
+		space := w.space
+		w.mu.Unlock()
+		select {
+		case <-space:
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+}
+
+// put encodes m into the queue and, if flush is set, sees to it being written.
+func (w *writer) put(m *codec.Message, flush bool) error {
+	w.mu.Lock()
+	if w.err != nil {
+		defer w.mu.Unlock()
+		return w.err
+	}
+	buf, err := codec.AppendMax(w.buf, m, w.max)
+	w.buf = buf
+	if err != nil || w.flushing || !flush {
+		w.mu.Unlock()
+		return err
+	}
+	w.flushing = true
+	w.mu.Unlock()
+	if w.inflight.Load() > 1 {
+		// Others are about to send: let them, and write for them too.
+		runtime.Gosched()
+	}
+	w.lead()
+	return nil
+}
+
+func (w *writer) flush() {
+	w.mu.Lock()
+	if w.flushing || len(w.buf) == 0 {
+		w.mu.Unlock()
+		return
+	}
+	w.flushing = true
+	w.mu.Unlock()
+	w.lead()
+}
+
+// lead writes the queue as far as the stream takes it at once, for one turn.
+func (w *writer) lead() {
+	for turn := 0; ; {
+		b := w.take()
+		if b == nil {
+			return
+		}
+		n, err := w.raw.TryWrite(b)
+		turn += n
+		if err != nil {
+			w.fail(err)
+			return
+		}
+		if n < len(b) || turn >= leaderTurn {
+			go w.drain(b, n)
+			return
+		}
+		w.wrote(b)
+	}
+}
+
+// drain writes the rest of b and then the queue until it is empty, waiting for
+// the peer as long as it takes.
+func (w *writer) drain(b []byte, done int) {
+	for b != nil {
+		if done < len(b) {
+			if _, err := w.raw.Write(b[done:]); err != nil {
+				w.fail(err)
+				return
+			}
+		}
+		w.wrote(b)
+		b, done = w.take(), 0
+	}
+}
+
+// take takes the queue for writing; nil says that it is empty and that the
+// caller is no longer at the stream.
+func (w *writer) take() []byte {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if len(w.buf) == 0 {
+		w.flushing = false
+		if w.drained != nil {
+			close(w.drained)
+			w.drained = nil
+		}
+		return nil
+	}
+	b := w.buf
+	w.buf, w.spare = w.spare[:0], nil
+	w.writing = len(b)
+	return b
+}
+
+func (w *writer) wrote(b []byte) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.writing = 0
+	if cap(b) <= keepBuffer {
+		w.spare = b[:0]
+	}
+	if w.space != nil {
+		close(w.space)
+		w.space = nil
+	}
+}
+
+// fail ends sending; what is queued is lost.
+func (w *writer) fail(err error) {
+	defer w.raw.Abort() // after w.err is set, for ended to find it
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.flushing = false
+	if w.err == nil {
+		w.err = fmt.Errorf("write: %w", err)
+	}
+	w.buf, w.spare, w.writing = nil, nil, 0
+	for _, ch := range []*chan struct{}{&w.space, &w.drained} {
+		if *ch != nil {
+			close(*ch)
+			*ch = nil
+		}
+	}
+}
+
+// ended is why reading ended with err: where this side ended the stream, err
+// says no more than that.
+func (w *writer) ended(err error) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	switch {
+	case w.err == ErrClosed:
+		return ErrClosed
+	case w.err != nil && (errors.Is(err, net.ErrClosed) || errors.Is(err, io.ErrClosedPipe) || errors.Is(err, os.ErrClosed)):
+		return w.err
+	}
+	return err
+}
+
+// close accepts nothing more, waits a bounded time for the queue to be written
+// and closes the stream.
+func (w *writer) close() error {
+	w.once.Do(func() {
+		w.mu.Lock()
+		w.err = ErrClosed
+		if w.space != nil { // those that wait see w.err
+			close(w.space)
+			w.space = nil
+		}
+		w.mu.Unlock()
+		w.flush()
+		w.mu.Lock()
+		var drained chan struct{}
+		if w.flushing {
+			w.drained = make(chan struct{})
+			drained = w.drained
+		}
+		w.mu.Unlock()
+		if drained != nil {
+			t := time.NewTimer(w.patience)
+			select {
+			case <-drained:
+			case <-t.C:
+			}
+			t.Stop()
+		}
+		w.closeErr = w.raw.Close()
+		close(w.closing)
+	})
+	<-w.closing
+	return w.closeErr
+}
