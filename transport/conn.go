@@ -76,6 +76,8 @@ func (c *streamConn) Send(ctx context.Context, m *codec.Message) error {
 	return c.Queue(m, true)
 }
 
+func (c *streamConn) Full() bool { return c.w.full() }
+
 func (c *streamConn) Admit(ctx context.Context) error { return c.w.admit(ctx) }
 
 func (c *streamConn) Queue(m *codec.Message, flush bool) error {

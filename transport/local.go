@@ -66,7 +66,7 @@ func dialLocal(ctx context.Context, uri URI, cfg Config) (Conn, error) {
 		c.Close()
 		return nil, err
 	}
-	return NewConn(c, cfg), nil
+	return newStreamConn(localIO(c), cfg), nil
 }
 
 // connectRetry connects, and tries again with doubling pauses, count times

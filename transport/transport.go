@@ -46,6 +46,8 @@ type Queuer interface {
 	// Admit waits as Send does, within ctx, while too much is accepted and not
 	// yet written.
 	Admit(ctx context.Context) error
+	// Full reports whether Admit would wait. It takes no lock.
+	Full() bool
 	// Queue accepts m as Send does, at once and however much is waiting. If
 	// flush is false it does no I/O, so it may be called under a lock: the
 	// message stays in memory until the next Send, Flush or flushing Queue,

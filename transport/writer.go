@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"net"
 	"os"
 	"runtime"
@@ -36,6 +37,7 @@ type writer struct {
 	raw      rawIO
 	max      int
 	inflight *atomic.Int32
+	backlog  atomic.Int64 // bytes accepted and not written; far below 0 once nothing is accepted
 
 	mu       sync.Mutex
 	buf      []byte // accepted, not taken
@@ -55,6 +57,11 @@ func (w *writer) init(raw rawIO, maxSize int, inflight *atomic.Int32) {
 	w.raw, w.max, w.inflight = raw, maxSize, inflight
 	w.closing, w.patience = make(chan struct{}), closeFlush
 }
+
+func (w *writer) full() bool { return w.backlog.Load() >= sendLimit }
+
+// noBacklog is what nothing that is still counted gets near.
+const noBacklog = math.MinInt64 / 2
 
 // admit waits until less than sendLimit is queued.
 func (w *writer) admit(ctx context.Context) error {
@@ -94,6 +101,7 @@ func (w *writer) put(m *codec.Message, flush bool) error {
 		return w.err
 	}
 	buf, err := codec.AppendMax(w.buf, m, w.max)
+	w.backlog.Add(int64(len(buf) - len(w.buf)))
 	w.buf = buf
 	if err != nil || w.flushing || !flush {
 		w.mu.Unlock()
@@ -179,6 +187,7 @@ func (w *writer) wrote(b []byte) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.writing = 0
+	w.backlog.Add(-int64(len(b)))
 	if cap(b) <= keepBuffer {
 		w.spare = b[:0]
 	}
@@ -198,6 +207,7 @@ func (w *writer) fail(err error) {
 		w.err = fmt.Errorf("write: %w", err)
 	}
 	w.buf, w.spare, w.writing = nil, nil, 0
+	w.backlog.Store(noBacklog)
 	for _, ch := range []*chan struct{}{&w.space, &w.drained} {
 		if *ch != nil {
 			close(*ch)
@@ -226,6 +236,7 @@ func (w *writer) close() error {
 	w.once.Do(func() {
 		w.mu.Lock()
 		w.err = ErrClosed
+		w.backlog.Store(noBacklog)
 		if w.space != nil { // those that wait see w.err
 			close(w.space)
 			w.space = nil

@@ -150,7 +150,7 @@ func TestAllMayFreeAndRetire(t *testing.T) {
 	tab.Retire(4, "gone")
 	seen := map[uint32]string{}
 	tab.All(func(tag uint32, v string, s State) bool {
-		if want := State(Live); tag == 4 && s != Retired || tag != 4 && s != want {
+		if want := Live; tag == 4 && s != Retired || tag != 4 && s != want {
 			t.Errorf("tag %d (%s) has state %d", tag, v, s)
 		}
 		seen[tag] = v

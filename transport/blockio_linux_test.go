@@ -1,0 +1,138 @@
+package transport
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"net"
+	"os"
+	"sync"
+	"testing"
+)
+
+// blockPair is a connected pair of which one end is on a blocking descriptor.
+func blockPair(t *testing.T) (*blockIO, *net.UnixConn) {
+	t.Helper()
+	ours, theirs, err := socketpair()
+	if err != nil {
+		t.Fatal(err)
+	}
+	peer, err := net.FileConn(theirs)
+	theirs.Close()
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := newBlockIO(ours)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { b.Close(); peer.Close() })
+	return b, peer.(*net.UnixConn)
+}
+
+func TestBlockIOReadsAndWrites(t *testing.T) {
+	b, peer := blockPair(t)
+	if _, err := peer.Write([]byte("abc")); err != nil {
+		t.Fatal(err)
+	}
+	p := make([]byte, 8)
+	if n, err := b.Read(p); err != nil || string(p[:n]) != "abc" {
+		t.Fatalf("Read = %q, %v", p[:n], err)
+	}
+	if n, err := b.TryWrite([]byte("defg")); n != 4 || err != nil {
+		t.Fatalf("TryWrite = %d, %v", n, err)
+	}
+	if n, err := io.ReadFull(peer, p[:4]); err != nil || string(p[:n]) != "defg" {
+		t.Fatalf("the peer read %q, %v", p[:n], err)
+	}
+	peer.Close()
+	if n, err := b.Read(p); n != 0 || err != io.EOF {
+		t.Fatalf("Read after the peer's close = %d, %v, want EOF", n, err)
+	}
+}
+
+func TestBlockIOTryWriteDoesNotWait(t *testing.T) {
+	b, peer := blockPair(t)
+	data := bytes.Repeat([]byte("x"), 4<<20)
+	n, err := b.TryWrite(data)
+	if err != nil || n == 0 || n == len(data) {
+		t.Fatalf("TryWrite of 4 MiB to a peer that does not read = %d, %v", n, err)
+	}
+	if n, err := b.TryWrite(data[:1<<20]); err != nil || n == 1<<20 {
+		t.Fatalf("TryWrite to a full socket = %d, %v", n, err)
+	}
+	done := make(chan error, 1)
+	go func() {
+		_, err := b.Write(data)
+		done <- err
+	}()
+	go io.Copy(io.Discard, peer)
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Close wakes a Read and a Write that wait, and the descriptor is free after.
+func TestBlockIOCloseWakes(t *testing.T) {
+	for range 50 {
+		b, _ := blockPair(t)
+		var wg sync.WaitGroup
+		entered := make(chan struct{}, 2)
+		wg.Go(func() {
+			entered <- struct{}{}
+			if _, err := b.Read(make([]byte, 1)); err == nil {
+				t.Error("Read returned without an error")
+			}
+		})
+		wg.Go(func() {
+			entered <- struct{}{}
+			if _, err := b.Write(make([]byte, 8<<20)); err == nil {
+				t.Error("Write returned without an error")
+			}
+		})
+		<-entered
+		<-entered
+		b.Close()
+		wg.Wait()
+		if b.users != 0 || !b.closed {
+			t.Fatalf("%d users after Close", b.users)
+		}
+		if _, err := b.Read(make([]byte, 1)); !errors.Is(err, net.ErrClosed) {
+			t.Fatalf("Read after Close: %v", err)
+		}
+	}
+}
+
+func TestBlockIOAbortEndsReadAfterWhatArrived(t *testing.T) {
+	b, peer := blockPair(t)
+	if _, err := peer.Write([]byte("last")); err != nil {
+		t.Fatal(err)
+	}
+	b.Abort()
+	got, err := io.ReadAll(b)
+	if err != nil || string(got) != "last" {
+		t.Fatalf("read %q, %v", got, err)
+	}
+}
+
+// A broker in this process is read through the poller.
+func TestLocalIOInOneProcess(t *testing.T) {
+	l, err := Listen(t.TempDir()+"/s", Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	go func() {
+		if in, err := l.Accept(); err == nil {
+			in.Welcome()
+		}
+	}()
+	c, err := Dial(t.Context(), l.URI(), Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if _, ok := c.(*streamConn).r.raw.(*unixIO); !ok {
+		t.Errorf("the I/O is a %T, want a *unixIO (own pid %d)", c.(*streamConn).r.raw, os.Getpid())
+	}
+}
