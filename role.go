@@ -1,0 +1,42 @@
+package flux
+
+import (
+	"fmt"
+	"strings"
+)
+
+// Role is a set of the roles a message's sender has (RFC 12).
+type Role uint32
+
+// The roles. A service lets a request through if any of the sender's roles is
+// among those allowed.
+const (
+	RoleOwner Role = 1          // the user who runs the instance
+	RoleUser  Role = 2          // a guest
+	RoleLocal Role = 4          // connected to this very broker
+	RoleAdmin Role = 8          // configured in access.roles
+	RoleAll   Role = 0xffffffff // everybody
+	RoleNone  Role = 0
+)
+
+var roleNames = [...]string{"owner", "user", "local", "admin"}
+
+// String names the roles, separated by commas: "owner,local".
+func (r Role) String() string {
+	switch r {
+	case RoleNone:
+		return "none"
+	case RoleAll:
+		return "all"
+	}
+	var names []string
+	for i, name := range roleNames {
+		if r&(1<<i) != 0 {
+			names = append(names, name)
+		}
+	}
+	if rest := r &^ (RoleOwner | RoleUser | RoleLocal | RoleAdmin); rest != 0 {
+		names = append(names, fmt.Sprintf("%#x", uint32(rest)))
+	}
+	return strings.Join(names, ",")
+}
