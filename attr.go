@@ -1,0 +1,85 @@
+package flux
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+)
+
+const attrImmutable = 1
+
+// attrRequest is the payload of attr.get and attr.set.
+type attrRequest struct {
+	Name  string  `json:"name"`
+	Value *string `json:"value,omitempty"`
+}
+
+// Attr returns the value of a broker attribute (flux_attr_get(3),
+// flux-broker-attributes(7)). Immutable ones, such as rank and size,
+// are asked for once per connection. An unknown attribute matches [ENOENT].
+func (cl *Client) Attr(ctx context.Context, name string) (string, error) {
+	c := cl.c
+	c.mu.Lock()
+	value, ok := c.attrs[name]
+	err, l := c.unusable(cl), c.link
+	c.mu.Unlock()
+	if ok && err == nil {
+		return value, nil
+	}
+	var reply struct {
+		Value *string `json:"value"`
+		Flags int     `json:"flags"`
+	}
+	r, err := cl.Call(ctx, "attr.get", ownJSON(attrRequest{Name: name}))
+	if err == nil {
+		err = r.decodeOwn(&reply)
+	}
+	if err == nil && reply.Value == nil {
+		err = errors.New("response has no value")
+	}
+	if err != nil {
+		return "", fmt.Errorf("attribute %q: %w", name, err)
+	}
+	if reply.Flags&attrImmutable != 0 {
+		c.mu.Lock()
+		if c.link == l && l.ready { // or it is another connection's by now
+			if c.attrs == nil {
+				c.attrs = make(map[string]string)
+			}
+			c.attrs[name] = *reply.Value
+		}
+		c.mu.Unlock()
+	}
+	return *reply.Value, nil
+}
+
+// SetAttr sets a broker attribute (flux_attr_set(3)). The broker refuses one
+// that may not be changed ([EINVAL], [EPERM]) or that does not exist
+// ([ENOENT]); names that start with "test." can be made freely.
+func (cl *Client) SetAttr(ctx context.Context, name, value string) error {
+	_, err := cl.Call(ctx, "attr.set", ownJSON(attrRequest{name, &value}))
+	if err != nil {
+		return fmt.Errorf("attribute %q: %w", name, err)
+	}
+	return nil
+}
+
+// Rank is the rank of the broker this client is connected to
+// (flux_get_rank(3)).
+func (cl *Client) Rank(ctx context.Context) (uint32, error) { return cl.numericAttr(ctx, "rank") }
+
+// Size is the number of brokers in the instance (flux_get_size(3)).
+func (cl *Client) Size(ctx context.Context) (uint32, error) { return cl.numericAttr(ctx, "size") }
+
+func (cl *Client) numericAttr(ctx context.Context, name string) (uint32, error) {
+	s, err := cl.Attr(ctx, name)
+	if err != nil {
+		return 0, err
+	}
+	n, err := strconv.ParseUint(s, 10, 32)
+	if err != nil {
+		return 0, fmt.Errorf("attribute %q: want a number: %w", name, err)
+	}
+	return uint32(n), nil
+}

@@ -1,0 +1,259 @@
+package flux
+
+import (
+	"context"
+	"sync"
+
+	"github.com/flux-sdk/flux/codec"
+)
+
+// Caller is what can call a service: a [Client], or a stand-in in a test.
+type Caller interface {
+	Call(ctx context.Context, topic string, req any, opts ...CallOption) (Response, error)
+}
+
+// Call sends a request and waits for its one response (flux_rpc(3)). It may be
+// called from any number of goroutines.
+//
+// The request's payload is made of req: nil is none, a []byte is sent as it is,
+// a string is text with a NUL added, and any other value is encoded as a JSON
+// object with a NUL added. Nothing of req is used after Call returns.
+//
+// The end of ctx returns at once with an error that matches ctx.Err() and
+// carries the cause; give every call a deadline, because Flux does not answer
+// requests that were pending at a service that dies. What the broker or the
+// service said is an [*Error]; it is the Response's Err as well. Other errors
+// are local: [ErrClosed], [ErrConnLost], an encoding error, a request that must
+// not be sent (codec.ErrUnsendable).
+func (cl *Client) Call(ctx context.Context, topic string, req any, opts ...CallOption) (Response, error) {
+	o := newCallOptions(opts)
+	var m codec.Message
+	if err := cl.build(ctx, "call", &m, topic, req, o); err != nil {
+		return failed(err), err
+	}
+	return cl.call(ctx, &m, o.cancelTopic)
+}
+
+// call passes a request through the interceptors, if there are any.
+func (cl *Client) call(ctx context.Context, m *codec.Message, cancelTopic string) (Response, error) {
+	list := cl.c.opts.interceptors
+	if len(list) == 0 {
+		return cl.exchange(ctx, m, cancelTopic)
+	}
+	return intercept(list, Interceptor.WrapCall, func(ctx context.Context, m *codec.Message) (Response, error) {
+		return cl.exchange(ctx, m, cancelTopic)
+	})(ctx, m)
+}
+
+// CallAs is [Client.Call] with the response decoded into a T. Unknown members
+// are ignored. A T of []byte takes the payload's bytes, a string its text.
+func CallAs[T any](ctx context.Context, c Caller, topic string, req any, opts ...CallOption) (T, error) {
+	var v T
+	r, err := c.Call(ctx, topic, req, opts...)
+	if err != nil {
+		return v, err
+	}
+	err = decodeAs(r, &v)
+	return v, err
+}
+
+// decodeAs decodes a response as its target's type asks for.
+func decodeAs(r Response, v any) (err error) {
+	switch v := v.(type) {
+	case *[]byte:
+		*v, err = r.Bytes()
+	case *string:
+		*v, err = r.Text()
+	default:
+		err = r.Decode(v)
+	}
+	return err
+}
+
+// Do sends a prepared request and waits for its one response
+// (flux_rpc_message(3)). A matchtag is assigned; the rest is sent as given. m
+// is not changed or kept.
+func (cl *Client) Do(ctx context.Context, m *codec.Message) (Response, error) {
+	own := *m
+	if err := checkPrepared("do", m); err != nil {
+		return failed(err), err
+	}
+	return cl.call(ctx, &own, "")
+}
+
+// Go is [Client.Call] that does not wait for the response: the channel gets
+// exactly one Response and is closed. It is buffered, so nobody needs to
+// receive. Go itself waits, within ctx, only while too much is queued for
+// sending, and with [Upstream] until the own rank is known.
+func (cl *Client) Go(ctx context.Context, topic string, req any, opts ...CallOption) <-chan Response {
+	g := &goCall{ch: make(chan Response, 1)}
+	o := newCallOptions(opts)
+	var m codec.Message
+	if err := cl.build(ctx, "call", &m, topic, req, o); err != nil {
+		g.end(failed(err))
+		return g.ch
+	}
+	if cl.mustWait() {
+		go func() {
+			r, _ := cl.call(ctx, &m, o.cancelTopic)
+			g.end(r)
+		}()
+		return g.ch
+	}
+	cancel := cancelRequest(&m, o.cancelTopic)
+	g.pending = pending{owner: cl, topic: m.Topic, sink: g}
+	if err := cl.c.begin(ctx, &g.pending, &m); err != nil {
+		g.end(failed(err))
+		return g.ch
+	}
+	if ctx.Done() != nil {
+		g.watch(ctx, cancel)
+	}
+	return g.ch
+}
+
+// Notify sends a request that wants no response: nil says that it was accepted
+// for sending, and nothing more is ever known of it (FLUX_RPC_NORESPONSE).
+func (cl *Client) Notify(ctx context.Context, topic string, req any, opts ...CallOption) error {
+	if answeredAnyway[topic] {
+		return &opError{op: "notify", topic: topic, err: errNoNotify}
+	}
+	var m codec.Message
+	if err := cl.build(ctx, "notify", &m, topic, req, newCallOptions(opts)); err != nil {
+		return err
+	}
+	m.Flags |= codec.FlagNoResponse
+	return cl.post(ctx, "notify", &m)
+}
+
+// Send accepts any message for sending, as it is (flux_send(3)). Of a request
+// that wants a response, whoever gets the response is not told: use
+// [Client.Do].
+func (cl *Client) Send(ctx context.Context, m *codec.Message) error {
+	own := *m
+	return cl.post(ctx, "send", &own)
+}
+
+// post sends m and expects nothing.
+func (cl *Client) post(ctx context.Context, op string, m *codec.Message) error {
+	c := cl.c
+	if ctx.Err() != nil {
+		return &opError{op: op, topic: m.Topic, err: ctxError(ctx), unsent: true}
+	}
+	for {
+		l, err := c.admit(ctx, cl)
+		if err != nil {
+			return &opError{op: op, topic: m.Topic, err: err, unsent: true}
+		}
+		c.mu.Unlock()
+		if err = c.transmit(ctx, cl, l, m); err == nil {
+			return nil
+		}
+		if !c.replaced(ctx, cl, l, err) {
+			return c.sendError(ctx, cl, op, m.Topic, err)
+		}
+	}
+}
+
+// mustWait reports whether starting a call may take time: while the connection
+// is being restored, and with interceptors, which may do anything.
+func (cl *Client) mustWait() bool {
+	c := cl.c
+	if len(c.opts.interceptors) > 0 {
+		return true
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.unusable(cl) == nil && !c.link.ready
+}
+
+// exchange sends m and waits for its response.
+func (cl *Client) exchange(ctx context.Context, m *codec.Message, cancelTopic string) (Response, error) {
+	u := unaryPool.Get().(*unary)
+	if u.c != cl.c {
+		*u = unary{c: cl.c, ch: make(chan Response, 1)}
+	}
+	u.pending = pending{owner: cl, topic: m.Topic, sink: u}
+	if err := cl.c.begin(ctx, &u.pending, m); err != nil {
+		u.release()
+		return failed(err), err
+	}
+	var r Response
+	select {
+	case r = <-u.ch:
+	case <-ctx.Done():
+		if cl.c.abandon(&u.pending) {
+			if cancelTopic != "" {
+				cancel := cancelRequest(m, cancelTopic)
+				cl.c.sendCancel(&u.pending, &cancel)
+			}
+			err := &opError{op: "call", topic: m.Topic, err: ctxError(ctx)}
+			u.release()
+			return failed(err), err
+		}
+		r = <-u.ch // the reply won the race and is on its way here
+	}
+	u.release()
+	return r, r.Err()
+}
+
+// unary is a call that waits on a channel. It goes back to the pool only when
+// nobody can send on the channel any more, and stays with its connection: the
+// channel of one in a synctest bubble must not be met outside of it.
+type unary struct {
+	pending
+	c  *conn
+	ch chan Response
+}
+
+var unaryPool = sync.Pool{New: func() any { return new(unary) }}
+
+func (u *unary) release() {
+	u.pending = pending{}
+	unaryPool.Put(u)
+}
+
+func (u *unary) reply(m *codec.Message, _ bool) { u.ch <- u.c.newReply(u.topic, m) }
+func (u *unary) fail(err error)                 { u.ch <- failed(err) }
+
+// goCall is a call whose channel belongs to the user.
+type goCall struct {
+	pending
+	ch chan Response
+
+	mu   sync.Mutex
+	over bool
+	stop func() bool // ends the watch of the ctx
+}
+
+func (g *goCall) reply(m *codec.Message, _ bool) { g.end(g.owner.c.newReply(g.topic, m)) }
+func (g *goCall) fail(err error)                 { g.end(failed(err)) }
+
+func (g *goCall) end(r Response) {
+	g.ch <- r
+	close(g.ch)
+	g.mu.Lock()
+	g.over = true
+	stop := g.stop
+	g.mu.Unlock()
+	if stop != nil {
+		stop()
+	}
+}
+
+// watch ends the call when ctx ends. The reply may come before it is set up.
+func (g *goCall) watch(ctx context.Context, cancel codec.Message) {
+	stop := context.AfterFunc(ctx, func() {
+		if g.owner.c.abandon(&g.pending) {
+			g.owner.c.sendCancel(&g.pending, &cancel)
+			g.end(failed(&opError{op: "call", topic: g.topic, err: ctxError(ctx)}))
+		}
+	})
+	g.mu.Lock()
+	g.stop = stop
+	over := g.over
+	g.mu.Unlock()
+	if over {
+		stop()
+	}
+}

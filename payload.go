@@ -1,0 +1,114 @@
+package flux
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/flux-sdk/flux/codec"
+)
+
+// PayloadCodec turns Go values into the JSON objects that Flux payloads are,
+// and back; see [WithPayloadCodec]. Both methods may be called concurrently.
+type PayloadCodec interface {
+	// Marshal returns a JSON object, without the trailing NUL. The bytes are
+	// the caller's from then on.
+	Marshal(v any) ([]byte, error)
+	// Unmarshal decodes a JSON object into v. It must not keep data.
+	Unmarshal(data []byte, v any) error
+}
+
+type jsonCodec struct{}
+
+func (jsonCodec) Marshal(v any) ([]byte, error)      { return json.Marshal(v) }
+func (jsonCodec) Unmarshal(data []byte, v any) error { return json.Unmarshal(data, v) }
+
+// ownJSON encodes one of the library's own requests, which is not for the
+// user's codec. v must be something that can be encoded.
+func ownJSON(v any) json.RawMessage {
+	b, err := json.Marshal(v)
+	if err != nil {
+		panic(err)
+	}
+	return b
+}
+
+// decodeOwn decodes the response to one of the library's own requests.
+func (r Response) decodeOwn(v any) error {
+	if r.r == nil {
+		return errNoResponse
+	}
+	return r.r.decode(v, json.Unmarshal)
+}
+
+// content is the payload of a received message and the roads to it. Each of
+// them passes err first.
+type content struct {
+	err     error // what the message says went wrong
+	payload []byte
+	present bool // a payload part was there
+	codec   PayloadCodec
+}
+
+func (c *content) bytes() ([]byte, error) {
+	if c.err != nil {
+		return nil, c.err
+	}
+	return c.payload, nil
+}
+
+func (c *content) text() (string, error) {
+	switch {
+	case c.err != nil:
+		return "", c.err
+	case !c.present:
+		return "", ErrNoPayload
+	}
+	return codec.TextPayload(c.payload)
+}
+
+func (c *content) decode(v any, unmarshal func([]byte, any) error) error {
+	switch {
+	case c.err != nil:
+		return c.err
+	case !c.present:
+		return fmt.Errorf("decode into %T: %w", v, ErrNoPayload)
+	}
+	b, err := codec.JSONPayload(c.payload)
+	if err != nil {
+		return fmt.Errorf("decode into %T: %w", v, err)
+	}
+	if _, ok := v.(*json.RawMessage); ok {
+		unmarshal = json.Unmarshal // JSON as it is has no need of a codec
+	}
+	if err := unmarshal(b, v); err != nil {
+		return fmt.Errorf("decode %.60q into %T: %w", b, v, err)
+	}
+	return nil
+}
+
+func (c *content) decodeLoose(v any) error {
+	if c.err != nil {
+		return c.err // an item without a message has no codec either
+	}
+	return c.decode(v, c.codec.Unmarshal)
+}
+
+// decodeStrict refuses members that v has no place for, as an unpack format
+// that ends in "!" does in libflux.
+func (c *content) decodeStrict(v any) error {
+	return c.decode(v, func(b []byte, v any) error {
+		d := json.NewDecoder(bytes.NewReader(b))
+		d.DisallowUnknownFields()
+		if err := d.Decode(v); err != nil {
+			return err
+		}
+		// Decoder.More does not see a closing bracket.
+		if _, err := d.Token(); !errors.Is(err, io.EOF) {
+			return errors.New("data after the JSON object")
+		}
+		return nil
+	})
+}

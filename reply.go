@@ -1,0 +1,251 @@
+package flux
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+
+	"github.com/flux-sdk/flux/codec"
+)
+
+var (
+	// ErrPeerCanceled is the cause of a handler's ctx when the requester sent
+	// the service's cancel request.
+	ErrPeerCanceled = errors.New("request canceled by its sender")
+	// ErrPeerDisconnected is the cause when the requester's connection closed.
+	ErrPeerDisconnected = errors.New("sender of the request disconnected")
+	// ErrServeEnded is the cause when Serve ends or the client is closed.
+	ErrServeEnded = errors.New("service ended")
+)
+
+var (
+	errAnswered     = errors.New("request has been answered already")
+	errSendUnary    = errors.New("Send on a request that is not streaming; use Respond")
+	errHandlerEnded = errors.New("handler has returned")
+)
+
+// inflight is one request that a handler has: it sees to exactly one terminal
+// reply, or none where none is due.
+type inflight struct {
+	s      *server
+	l      *link
+	req    Request
+	origin string
+	route  *Route
+	ctx    context.Context
+	cancel context.CancelCauseFunc
+
+	// Guarded by s.mu.
+	prev, next *inflight // in accepted
+	started    bool      // its turn has come
+
+	mu       sync.Mutex
+	over     error // not nil: nothing more is sent, and why
+	answered bool  // Respond was called
+	failed   error // what kept the one response from being sent
+}
+
+// Respond sends the one response, or an item of a stream.
+func (f *inflight) Respond(v any) error { return f.send(v, true) }
+
+// Send sends an item of a stream.
+func (f *inflight) Send(v any) error {
+	if !f.req.Streaming() && !f.req.NoResponse() {
+		return errSendUnary
+	}
+	return f.send(v, false)
+}
+
+func (f *inflight) send(v any, respond bool) error {
+	m := codec.NewResponse(&f.req.msg)
+	if err := f.encode(m, v); err != nil {
+		return err
+	}
+	// A connection that takes no more holds up this handler only, and no longer
+	// than the request lasts.
+	if err := f.l.q.Admit(f.ctx); err != nil {
+		if f.ctx.Err() != nil {
+			return f.reason()
+		}
+		return err
+	}
+	if err := f.queue(m, respond); err != nil || f.req.NoResponse() {
+		return err
+	}
+	f.s.c.flush(f.l)
+	return nil
+}
+
+// encode makes v the payload of m. A failure is kept: a handler that ignores it
+// and returns nil has not answered with an empty success.
+func (f *inflight) encode(m *codec.Message, v any) error {
+	payload, err := codec.EncodePayload(v, f.s.c.codec.Marshal)
+	if m.Payload = payload; err == nil && !f.s.c.fits(m) {
+		err = fmt.Errorf("%w: response with a payload of %d bytes, limit %d", codec.ErrTooLarge, len(payload), f.s.c.maxBody())
+	}
+	if err != nil {
+		f.mu.Lock()
+		f.failed = err
+		f.mu.Unlock()
+	}
+	return err
+}
+
+// reason is why the request is over, for a handler whose ctx has ended.
+func (f *inflight) reason() error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.over != nil {
+		return f.over
+	}
+	return context.Cause(f.ctx)
+}
+
+// queue accepts a response under the lock, so that none follows the terminal
+// one; it does no I/O there.
+func (f *inflight) queue(m *codec.Message, respond bool) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	switch {
+	case f.over != nil:
+		return f.over
+	case f.answered:
+		return errAnswered
+	}
+	if !f.req.NoResponse() {
+		if err := f.s.c.queue(f.l, m); err != nil {
+			f.failed = err
+			return err
+		}
+	}
+	if respond {
+		f.answered = true
+		if !f.req.Streaming() {
+			f.over = errAnswered
+		}
+	}
+	return nil
+}
+
+// end queues the terminal reply, without waiting, unless it has been sent;
+// reason is what the handler gets to hear if it goes on responding. It reports
+// whether the request was still open. The caller flushes.
+func (f *inflight) end(errno Errno, text string, reason error) (ended bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	ended = f.over == nil
+	if ended {
+		f.s.c.answer(f.l, &f.req.msg, errno, text)
+	}
+	if ended || f.over == errAnswered {
+		f.over = reason
+	}
+	return ended
+}
+
+// finish ends the request with what its handler returned and sends it.
+func (f *inflight) finish(errno Errno, text string) {
+	if f.end(errno, text, errHandlerEnded) && !f.req.NoResponse() {
+		f.s.c.flush(f.l)
+	}
+}
+
+// drop ends the request without a reply: nobody is there to get it.
+func (f *inflight) drop(cause error) {
+	f.mu.Lock()
+	if f.over == nil {
+		f.over = cause
+	}
+	f.mu.Unlock()
+	f.cancel(cause)
+}
+
+// peerCanceled is the sender's own end of the request. The reply comes first: a
+// handler that sees its ctx end must not get to answer before.
+func (f *inflight) peerCanceled() {
+	if f.req.Streaming() {
+		f.end(ENODATA, "", ErrPeerCanceled)
+	} else {
+		f.end(ECANCELED, "", ErrPeerCanceled)
+	}
+	f.cancel(ErrPeerCanceled)
+}
+
+// serveEnded is the service's end of the request.
+func (f *inflight) serveEnded() (ended bool) {
+	ended = f.end(ECANCELED, f.s.endedText(), ErrServeEnded)
+	f.cancel(ErrServeEnded)
+	return ended
+}
+
+// outcome is the terminal reply to a request whose handler returned err.
+func (f *inflight) outcome(err error) (Errno, string) {
+	if err == nil && !f.req.Streaming() {
+		f.mu.Lock()
+		err = f.failed
+		f.mu.Unlock()
+	}
+	switch {
+	case err == nil && f.req.Streaming():
+		return ENODATA, ""
+	case err == nil:
+		return 0, ""
+	}
+	errno, text := wireError(err)
+	if context.Cause(f.ctx) == ErrServeEnded && (errors.Is(err, ErrServeEnded) || errors.Is(err, context.Canceled)) {
+		return ECANCELED, f.s.endedText()
+	}
+	return errno, text
+}
+
+// answer queues a response of an error, or of success with no payload, unless
+// none is wanted. It neither waits nor writes.
+func (c *conn) answer(l *link, req *codec.Message, errno Errno, text string) {
+	if req.Flags&codec.FlagNoResponse != 0 {
+		return
+	}
+	m := codec.NewResponse(req)
+	m.Errnum = uint32(errno)
+	if text != "" {
+		m.Payload = append([]byte(text), 0)
+	}
+	if c.fits(m) && !errors.Is(c.queue(l, m), codec.ErrTooLarge) {
+		return
+	}
+	m.SetPayload(nil) // the number is what the requester waits for
+	c.queue(l, m)
+}
+
+// fits reports whether m is within the size of a message on this connection.
+func (c *conn) fits(m *codec.Message) bool {
+	return codec.FrameSize(m)-codec.PrefixSize <= c.maxBody()
+}
+
+// wireError is what an error response says of a handler's error.
+func wireError(err error) (Errno, string) {
+	if e, ok := err.(*Error); ok && e.Errno != 0 {
+		return e.Errno, cleanText(e.Message)
+	}
+	errno := errnoOf(err)
+	switch {
+	case errno != 0:
+		if _, bare := err.(Errno); bare {
+			return errno, ""
+		}
+	case errors.Is(err, context.DeadlineExceeded):
+		errno = ETIMEDOUT
+	case errors.Is(err, context.Canceled):
+		errno = ECANCELED
+	default:
+		errno = EIO
+	}
+	return errno, cleanText(err.Error())
+}
+
+// cleanText keeps a text from having a NUL inside, where its receiver would cut
+// it, and bytes that are not UTF-8, which the Python binding cannot decode.
+func cleanText(s string) string {
+	return strings.ToValidUTF8(strings.ReplaceAll(s, "\x00", "\\0"), "\ufffd")
+}

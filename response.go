@@ -1,0 +1,101 @@
+package flux
+
+import (
+	"errors"
+
+	"github.com/flux-sdk/flux/codec"
+)
+
+// Response is one response to a request, or the local error that stands in its
+// place. It is a small value; copies share the same message, which nobody may
+// change. All methods may be called concurrently.
+//
+// Every road to the payload returns the response's error first, so data cannot
+// be used without meeting it.
+type Response struct{ r *reply }
+
+// reply is what a Response points to.
+type reply struct {
+	content
+	msg codec.Message // zero for a local error
+}
+
+var errNoResponse = errors.New("flux: zero Response: received from a closed channel?")
+
+// newReply makes the Response of a message; p says which request it answers.
+func (c *conn) newReply(topic string, m *codec.Message) Response {
+	r := &reply{msg: *m}
+	r.payload, r.present, r.codec = m.Payload, m.HasPayload(), c.codec
+	if m.Errnum != 0 {
+		r.err = remoteError(topic, m)
+	}
+	return Response{r}
+}
+
+// remoteError is what an error response says.
+func remoteError(topic string, m *codec.Message) *Error {
+	text, err := codec.TextPayload(m.Payload)
+	if err != nil {
+		text = "" // a payload that is no text counts as none
+	}
+	return &Error{Topic: topic, Errno: Errno(m.Errnum), Message: text}
+}
+
+// failed is the Response that stands for a local error.
+func failed(err error) Response { return Response{&reply{content: content{err: err}}} }
+
+// Err is nil for a success, an [*Error] for what the service said, and another
+// error for what went wrong here.
+func (r Response) Err() error {
+	if r.r == nil {
+		return errNoResponse
+	}
+	return r.r.err
+}
+
+// Decode decodes the JSON payload into v, as [json.Unmarshal] does: unknown
+// members are ignored. Decode 64 bit numbers such as job ids into a uint64 or a
+// [json.Number]; in an interface they become a float64, which cannot hold them.
+// Without a payload the error matches [ErrNoPayload].
+func (r Response) Decode(v any) error {
+	if r.r == nil {
+		return errNoResponse
+	}
+	return r.r.decodeLoose(v)
+}
+
+// DecodeStrict is Decode, but a member that v has no place for is an error. It
+// always uses encoding/json.
+func (r Response) DecodeStrict(v any) error {
+	if r.r == nil {
+		return errNoResponse
+	}
+	return r.r.decodeStrict(v)
+}
+
+// Bytes is the payload as it is on the wire, a trailing NUL included, shared
+// and not to be changed. No payload is length 0 and no error.
+func (r Response) Bytes() ([]byte, error) {
+	if r.r == nil {
+		return nil, errNoResponse
+	}
+	return r.r.bytes()
+}
+
+// Text is the payload as text, without its NUL. Without a payload the error
+// matches [ErrNoPayload], without a NUL [codec.ErrPayload].
+func (r Response) Text() (string, error) {
+	if r.r == nil {
+		return "", errNoResponse
+	}
+	return r.r.text()
+}
+
+// Message is the message behind the response, shared and not to be changed; nil
+// if the response stands for a local error.
+func (r Response) Message() *codec.Message {
+	if r.r == nil || r.r.msg.Type == 0 {
+		return nil
+	}
+	return &r.r.msg
+}

@@ -1,0 +1,186 @@
+package flux
+
+import (
+	"context"
+	"errors"
+	"iter"
+
+	"github.com/flux-sdk/flux/codec"
+)
+
+// Streamer is what can open a stream: a [Client], or a stand-in in a test.
+type Streamer interface {
+	Stream(ctx context.Context, topic string, req any, opts ...StreamOption) (<-chan Response, error)
+}
+
+// Stream sends a streaming request and returns the channel of its responses
+// (flux_rpc(3) with FLUX_RPC_STREAMING). req is as for [Client.Call].
+//
+//	for r := range stream {
+//		if err := r.Decode(&v); err != nil { ... }
+//	}
+//
+// The channel delivers in order of arrival and ends once. Closed without an
+// error item means that the service ended the stream (ENODATA); in every other
+// case the last item carries the error: an [*Error] of the service, ctx's end
+// with its cause, [ErrConnLost], [ErrClosed], or [ErrSlowConsumer] when more
+// was queued than [QueueLimit] allows. A response without a payload is an item
+// like any other.
+//
+// ctx is the stream's handle: its end ends the channel, dropping what is
+// queued, and sends the service's cancel request. A stream that is no longer
+// read must be ended so. The error Stream itself returns is only of this side;
+// what the broker says, "no such service" included, is an item.
+func (cl *Client) Stream(ctx context.Context, topic string, req any, opts ...StreamOption) (<-chan Response, error) {
+	o := newStreamOptions(opts)
+	var m codec.Message
+	if err := cl.build(ctx, "stream", &m, topic, req, o); err != nil {
+		return nil, err
+	}
+	m.Flags |= codec.FlagStreaming
+	return cl.openStream(ctx, &m, o)
+}
+
+// DoStream sends a prepared request and returns the channel of its responses,
+// as [Client.Stream] does. A matchtag is assigned; the rest, the streaming flag
+// included, is sent as given. m is not changed or kept. Rank and Upstream have
+// no effect: the message says where it goes.
+func (cl *Client) DoStream(ctx context.Context, m *codec.Message, opts ...StreamOption) (<-chan Response, error) {
+	if err := checkPrepared("stream", m); err != nil {
+		return nil, err
+	}
+	own := *m
+	return cl.openStream(ctx, &own, newStreamOptions(opts))
+}
+
+// StreamAs is [Client.Stream] as an iterator that decodes each response into a
+// T, as [CallAs] does. Leaving the loop ends the stream. An error is yielded
+// once: one that ends the stream is the last, one of decoding a single response
+// is not, so a loop may go on after it.
+func StreamAs[T any](ctx context.Context, c Streamer, topic string, req any, opts ...StreamOption) iter.Seq2[T, error] {
+	return func(yield func(T, error) bool) {
+		ctx, cancel := context.WithCancel(ctx)
+		defer cancel()
+		var zero T
+		stream, err := c.Stream(ctx, topic, req, opts...)
+		if err != nil {
+			yield(zero, err)
+			return
+		}
+		for r := range stream {
+			var v T
+			err := decodeAs(r, &v)
+			if err != nil {
+				v = zero
+			}
+			if !yield(v, err) {
+				cancel()
+				for range stream { // until the cancel is on its way
+				}
+				return
+			}
+		}
+	}
+}
+
+func newStreamOptions(opts []StreamOption) callOptions {
+	o := callOptions{nodeid: codec.NodeAny}
+	for _, opt := range opts {
+		opt.applyStream(&o)
+	}
+	return o
+}
+
+// stream is a request with many responses.
+type stream struct {
+	pending
+	out    *outbox[Response]
+	cancel codec.Message // the request that cancels it; zero if there is none
+}
+
+// openStream passes a request through the interceptors, if there are any.
+func (cl *Client) openStream(ctx context.Context, m *codec.Message, o callOptions) (<-chan Response, error) {
+	return intercept(cl.c.opts.interceptors, Interceptor.WrapStream, func(ctx context.Context, m *codec.Message) (<-chan Response, error) {
+		return cl.stream(ctx, m, o)
+	})(ctx, m)
+}
+
+func (cl *Client) stream(ctx context.Context, m *codec.Message, o callOptions) (<-chan Response, error) {
+	s := &stream{out: newOutbox[Response](o.limit)}
+	s.pending = pending{owner: cl, topic: m.Topic, stream: true, sink: s}
+	s.cancel = cancelRequest(m, o.streamCancel(m.Topic))
+	if ctx.Done() != nil {
+		// Before the request is sent, so that whatever closes the channel finds
+		// the watch to end; it does nothing while there is nothing to abandon.
+		begun := make(chan struct{})
+		defer close(begun)
+		stop := context.AfterFunc(ctx, func() {
+			<-begun
+			s.end(failed(&opError{op: "stream", topic: s.topic, err: ctxError(ctx)}), true)
+		})
+		s.out.whenClosed(func() { stop() })
+	}
+	if err := cl.c.begin(ctx, &s.pending, m); err != nil {
+		s.out.abort(nil)
+		return nil, err
+	}
+	return s.out.ch, nil
+}
+
+func (s *stream) reply(m *codec.Message, final bool) {
+	switch {
+	case m.Errnum == uint32(ENODATA):
+		s.finish(nil)
+	case m.Errnum != 0:
+		r := s.owner.c.newReply(s.topic, m)
+		s.finish(&r)
+	case !s.out.push(s.owner.c.newReply(s.topic, m), len(m.Payload)+itemOverhead):
+		s.owner.c.watch.slowConsumer(s.topic)
+		s.end(failed(&opError{op: "stream", topic: s.topic, err: ErrSlowConsumer}), false)
+	case final:
+		s.finish(nil)
+	default:
+		s.owner.c.watch.queued(s.topic, s.out.depth)
+	}
+}
+
+// finish ends the channel behind what is queued.
+func (s *stream) finish(last *Response) {
+	if !s.out.finish(last) {
+		s.owner.backlogs.keep(s)
+	}
+}
+
+func (s *stream) drop() {
+	r := failed(&opError{op: "stream", topic: s.topic, err: ErrClosed})
+	s.out.abort(&r)
+}
+
+func (s *stream) whenClosed(f func()) { s.out.whenClosed(f) }
+
+// itemOverhead is what an item counts for in bytes besides its payload.
+const itemOverhead = 128
+
+// fail delivers what was accepted first, unless the consumer itself closed.
+func (s *stream) fail(err error) {
+	r := failed(err)
+	if errors.Is(err, ErrClosed) {
+		s.out.abort(&r)
+	} else {
+		s.finish(&r)
+	}
+}
+
+// end ends the stream from this side: the service is told, if it can be, and
+// the channel closes after last, with what is queued or without.
+func (s *stream) end(last Response, cut bool) {
+	c := s.owner.c
+	if s.link != nil && c.abandon(&s.pending) {
+		c.sendCancel(&s.pending, &s.cancel)
+	}
+	if cut {
+		s.out.abort(&last)
+	} else {
+		s.finish(&last)
+	}
+}
