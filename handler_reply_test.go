@@ -1,0 +1,277 @@
+package flux
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"runtime"
+	"strings"
+	"syscall"
+	"testing"
+	"testing/synctest"
+
+	"github.com/flux-sdk/flux/codec"
+)
+
+// brokenError is an error that cannot even say what it is.
+type brokenError struct{}
+
+func (*brokenError) Error() string { panic("no words") }
+
+// Whatever a handler does, its request gets one terminal reply.
+func TestHandlerReply(t *testing.T) {
+	fails := func(err error) HandlerFunc {
+		return func(context.Context, Responder, *Request) error { return err }
+	}
+	remote := &Error{Topic: "other.method", Errno: ENOENT, Message: "no such thing"}
+	for _, tt := range []struct {
+		name string
+		h    HandlerFunc
+		call []string // the replies to a plain request
+		strm []string // the replies to a streaming one
+	}{
+		{"nothing", fails(nil), []string{"ok"}, []string{"ENODATA"}},
+		{"errno", fails(EBUSY), []string{"EBUSY"}, []string{"EBUSY"}},
+		{"wrapped errno", fails(fmt.Errorf("disk 3: %w", EBUSY)),
+			[]string{`EBUSY "disk 3: Device or resource busy"`}, []string{`EBUSY "disk 3: Device or resource busy"`}},
+		{"unnamed errno", fails(Errno(524)), []string{"errno 524"}, []string{"errno 524"}},
+		{"end of data", fails(ENODATA), []string{"ENODATA"}, []string{"ENODATA"}},
+		{"system errno", fails(syscall.ENOENT),
+			[]string{`ENOENT "no such file or directory"`}, []string{`ENOENT "no such file or directory"`}},
+		{"path error", fails(&os.PathError{Op: "open", Path: "/x", Err: syscall.EACCES}),
+			[]string{`EACCES "open /x: permission denied"`}, []string{`EACCES "open /x: permission denied"`}},
+		{"remote error", fails(remote), []string{`ENOENT "no such thing"`}, []string{`ENOENT "no such thing"`}},
+		{"remote error without text", fails(&Error{Errno: ENOENT}), []string{"ENOENT"}, []string{"ENOENT"}},
+		{"wrapped remote error", fails(fmt.Errorf("upstream: %w", remote)),
+			[]string{`ENOENT "upstream: other.method: no such thing (ENOENT)"`},
+			[]string{`ENOENT "upstream: other.method: no such thing (ENOENT)"`}},
+		{"remote error that is none", fails(&Error{Message: "half"}),
+			[]string{`EIO ": half (errno 0)"`}, []string{`EIO ": half (errno 0)"`}},
+		{"errno 0", fails(Errno(0)), []string{`EIO "Unknown error 0"`}, []string{`EIO "Unknown error 0"`}},
+		{"deadline", fails(fmt.Errorf("db: %w", context.DeadlineExceeded)),
+			[]string{`ETIMEDOUT "db: context deadline exceeded"`}, []string{`ETIMEDOUT "db: context deadline exceeded"`}},
+		{"canceled", fails(context.Canceled),
+			[]string{`ECANCELED "context canceled"`}, []string{`ECANCELED "context canceled"`}},
+		{"other error", fails(errors.New("bad luck")), []string{`EIO "bad luck"`}, []string{`EIO "bad luck"`}},
+		{"error with NUL", fails(errors.New("a\x00b")), []string{`EIO "a\\0b"`}, []string{`EIO "a\\0b"`}},
+		{"error with no UTF-8", fails(errors.New("a\xffb")), []string{`EIO "a�b"`}, []string{`EIO "a�b"`}},
+		{"text of no bytes", fails(errors.New("")), []string{"EIO"}, []string{"EIO"}},
+		{"panic", func(context.Context, Responder, *Request) error { panic("oops") },
+			[]string{`EIO "handler panicked: oops"`}, []string{`EIO "handler panicked: oops"`}},
+		{"panic of nil", func(context.Context, Responder, *Request) error { panic(nil) },
+			[]string{`EIO "handler panicked: panic called with nil argument"`},
+			[]string{`EIO "handler panicked: panic called with nil argument"`}},
+		{"error that panics", fails((*brokenError)(nil)),
+			[]string{`EIO "handler panicked: no words"`}, []string{`EIO "handler panicked: no words"`}},
+		{"nil remote error", fails((*Error)(nil)),
+			[]string{`EIO "handler panicked: runtime error: invalid memory address or nil pointer dereference"`},
+			[]string{`EIO "handler panicked: runtime error: invalid memory address or nil pointer dereference"`}},
+		{"end of the goroutine", func(context.Context, Responder, *Request) error { runtime.Goexit(); return nil },
+			[]string{`EIO "handler ended its goroutine"`}, []string{`EIO "handler ended its goroutine"`}},
+
+		{"respond", func(_ context.Context, w Responder, _ *Request) error {
+			return w.Respond(object1{"x": 1})
+		}, []string{`ok {"x":1}`}, []string{`ok {"x":1}`, "ENODATA"}},
+		{"respond nothing", func(_ context.Context, w Responder, _ *Request) error {
+			return w.Respond(nil)
+		}, []string{"ok"}, []string{"ok", "ENODATA"}},
+		{"respond bytes", func(_ context.Context, w Responder, _ *Request) error {
+			return w.Respond([]byte{1, 2})
+		}, []string{"ok 01 02"}, []string{"ok 01 02", "ENODATA"}},
+		{"respond and fail", func(_ context.Context, w Responder, _ *Request) error {
+			w.Respond("x")
+			return EBUSY
+		}, []string{"ok x"}, []string{"ok x", "EBUSY"}},
+		{"respond and panic", func(_ context.Context, w Responder, _ *Request) error {
+			w.Respond("x")
+			panic("late")
+		}, []string{"ok x"}, []string{"ok x", `EIO "handler panicked: late"`}},
+		{"respond and end the goroutine", func(_ context.Context, w Responder, _ *Request) error {
+			w.Respond("x")
+			runtime.Goexit()
+			return nil
+		}, []string{"ok x"}, []string{"ok x", `EIO "handler ended its goroutine"`}},
+		{"respond twice", func(_ context.Context, w Responder, _ *Request) error {
+			w.Respond("x")
+			if err := w.Respond("y"); err != errAnswered {
+				panic(err)
+			}
+			return nil
+		}, []string{"ok x"}, []string{"ok x", "ENODATA"}},
+		{"send after respond", func(_ context.Context, w Responder, r *Request) error {
+			w.Respond("x")
+			if err := w.Send("y"); err == nil || r.Streaming() && err != errAnswered {
+				panic(err)
+			}
+			return nil
+		}, []string{"ok x"}, []string{"ok x", "ENODATA"}},
+		{"send", func(_ context.Context, w Responder, r *Request) error {
+			w.Send("x")
+			return w.Send("y")
+		}, []string{`EIO "Send on a request that is not streaming; use Respond"`}, []string{"ok x", "ok y", "ENODATA"}},
+		{"send and respond", func(_ context.Context, w Responder, r *Request) error {
+			w.Send("x")
+			return w.Respond("y")
+		}, []string{"ok y"}, []string{"ok x", "ok y", "ENODATA"}},
+		{"send and fail", func(_ context.Context, w Responder, r *Request) error {
+			w.Send("x")
+			return EBUSY
+		}, []string{"EBUSY"}, []string{"ok x", "EBUSY"}},
+
+		{"no JSON", func(_ context.Context, w Responder, r *Request) error {
+			return w.Respond(func() {})
+		}, []string{`EIO "json: unsupported type: func()"`}, []string{`EIO "json: unsupported type: func()"`}},
+		{"no object", func(_ context.Context, w Responder, r *Request) error {
+			return w.Respond(7)
+		}, []string{`EIO "unexpected payload: int encodes to \"7\"; a Flux payload is a JSON object"`},
+			[]string{`EIO "unexpected payload: int encodes to \"7\"; a Flux payload is a JSON object"`}},
+		{"no JSON, and ignored", func(_ context.Context, w Responder, r *Request) error {
+			w.Respond(func() {})
+			return nil
+		}, []string{`EIO "json: unsupported type: func()"`}, []string{"ENODATA"}},
+		{"no JSON, and better the second time", func(_ context.Context, w Responder, r *Request) error {
+			w.Respond(func() {})
+			return w.Respond("x")
+		}, []string{"ok x"}, []string{"ok x", "ENODATA"}},
+		{"text with NUL", func(_ context.Context, w Responder, r *Request) error {
+			if err := w.Respond("a\x00b"); !errors.Is(err, codec.ErrPayload) {
+				panic(err)
+			}
+			return EINVAL
+		}, []string{"EINVAL"}, []string{"EINVAL"}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				f := newFront(t, WithLogger(slog.New(slog.DiscardHandler)))
+				f.serve("calc", tt.h)
+				f.want(f.send("calc.add"), tt.call...)
+				f.want(f.send("calc.add", streaming), tt.strm...)
+				f.want(f.send("calc.add", quiet))
+				f.want(f.send("calc.add"), tt.call...) // the service lives
+			})
+		})
+	}
+}
+
+// What the handler gets to hear when nobody listens.
+func TestHandlerNoResponse(t *testing.T) {
+	serveMux(t, func(m *ServeMux) {
+		m.HandleFunc("calc.add", func(_ context.Context, w Responder, r *Request) error {
+			if !r.NoResponse() || r.Streaming() {
+				t.Errorf("no response %v, streaming %v", r.NoResponse(), r.Streaming())
+			}
+			for i := range 3 {
+				if err := w.Send(object1{"x": i}); err != nil {
+					t.Errorf("Send: %v", err)
+				}
+			}
+			if err := w.Respond(object1{"x": 1}); err != nil {
+				t.Errorf("Respond: %v", err)
+			}
+			if err := w.Respond(object1{"x": 2}); err != errAnswered {
+				t.Errorf("second Respond: %v", err)
+			}
+			return nil
+		})
+	}, func(t *testing.T, f *front, _ *served) {
+		f.want(f.send("calc.add", quiet))
+	})
+}
+
+func TestHandlerPanicIsLogged(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var log bytes.Buffer
+		f := newFront(t, WithLogger(slog.New(slog.NewTextHandler(&log, nil))))
+		f.serve("calc", HandlerFunc(panicking))
+		f.want(f.send("calc.add"), `EIO "handler panicked: oops"`)
+		for _, want := range []string{"level=ERROR", "panic=oops", "topic=calc.add", "flux.panicking("} {
+			if !strings.Contains(log.String(), want) {
+				t.Errorf("log has no %q: %s", want, &log)
+			}
+		}
+	})
+}
+
+func panicking(context.Context, Responder, *Request) error { panic("oops") }
+
+// A response over the cap is the handler's error; its text may be over it too.
+func TestHandlerTooLarge(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const limit = 400
+		f := newFront(t, WithMaxMessage(limit))
+		mux := NewServeMux()
+		mux.HandleFunc("calc.big", func(_ context.Context, w Responder, _ *Request) error {
+			err := w.Respond(bytes.Repeat([]byte{7}, limit))
+			if !errors.Is(err, codec.ErrTooLarge) {
+				t.Errorf("error is %v, want %v", err, codec.ErrTooLarge)
+			}
+			return w.Respond("small")
+		})
+		mux.HandleFunc("calc.ignored", func(_ context.Context, w Responder, _ *Request) error {
+			w.Respond(bytes.Repeat([]byte{7}, limit))
+			return nil
+		})
+		mux.HandleFunc("calc.text", func(context.Context, Responder, *Request) error {
+			return errors.New(strings.Repeat("x", limit))
+		})
+		f.serve("calc", mux)
+		f.want(f.send("calc.big"), "ok small")
+		f.want(f.send("calc.big", streaming), "ok small", "ENODATA")
+		f.want(f.send("calc.ignored"),
+			`EIO "Flux message over the size limit: response with a payload of 400 bytes, limit 400"`)
+		f.want(f.send("calc.text"), "EIO")
+		f.want(f.send("calc.text", streaming), "EIO")
+		// 350 bytes of topic leave no room for the dispatcher's words.
+		f.want(f.send("calc."+strings.Repeat("y", 300)), "ENOSYS")
+	})
+}
+
+// A cap that only the transport knows of is met as well.
+func TestHandlerTooLargeForTransport(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const limit = 300
+		f := &front{t: t}
+		f.c, f.p = newPeerSize(t, limit)
+		f.p.serve(f.handle)
+		f.serve("calc", HandlerFunc(func(_ context.Context, w Responder, r *Request) error {
+			err := w.Respond(bytes.Repeat([]byte{7}, limit))
+			if !errors.Is(err, codec.ErrTooLarge) {
+				t.Errorf("error is %v, want %v", err, codec.ErrTooLarge)
+			}
+			return errors.New(strings.Repeat("x", limit))
+		}))
+		f.want(f.send("calc.add"), "EIO")
+		f.want(f.send("calc.add", streaming), "EIO")
+	})
+}
+
+// A responder that is kept past its handler's return is dead.
+func TestHandlerKeptResponder(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFront(t)
+		kept := make(chan Responder, 1)
+		f.serve("calc", HandlerFunc(func(_ context.Context, w Responder, r *Request) error {
+			kept <- w
+			if r.Topic() == "calc.answered" {
+				return w.Respond("x")
+			}
+			return nil
+		}))
+		for _, req := range []*codec.Message{
+			f.send("calc.add"), f.send("calc.add", streaming), f.send("calc.answered"), f.send("calc.answered", streaming), f.send("calc.add", quiet),
+		} {
+			w := <-kept
+			f.replies()
+			if err := w.Respond("late"); err != errHandlerEnded {
+				t.Errorf("late Respond: %v, want %v", err, errHandlerEnded)
+			}
+			if err := w.Send("late"); err == nil {
+				t.Error("late Send is no error")
+			}
+			f.want(req)
+		}
+	})
+}

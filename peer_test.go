@@ -1,0 +1,243 @@
+package flux
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"runtime"
+	"testing"
+	"time"
+
+	"github.com/flux-sdk/flux/codec"
+	"github.com/flux-sdk/flux/transport"
+)
+
+// patience is how long a test outside a bubble waits for what must happen soon.
+const patience = 30 * time.Second
+
+// peer is the broker's end of a connection, played by a test: either step by
+// step with recv, respond and so on, or by the function given to serve.
+type peer struct {
+	t       testing.TB
+	conn    transport.Conn
+	serving chan struct{} // closed when the serving goroutine is done; nil without one
+}
+
+// newPeer returns a client and the peer that it is connected to. Both are closed
+// at the end of the test. It works inside a synctest bubble.
+func newPeer(t testing.TB, opts ...DialOption) (*Client, *peer) {
+	t.Helper()
+	return newPeerSize(t, 0, opts...)
+}
+
+// newPeerSize is newPeer with a cap on the size of a message on the client's side.
+func newPeerSize(t testing.TB, maxSize int, opts ...DialOption) (*Client, *peer) {
+	t.Helper()
+	near, far := transport.BytePipe()
+	return startPeer(t, transport.NewConn(near, transport.Config{MaxSize: maxSize}),
+		transport.NewConn(far, transport.Config{}), opts...)
+}
+
+func startPeer(t testing.TB, near, far transport.Conn, opts ...DialOption) (*Client, *peer) {
+	c, p := NewClient(near, opts...), &peer{t: t, conn: far}
+	t.Cleanup(func() {
+		p.close()
+		c.Close()
+	})
+	return c, p
+}
+
+// servePeer is a client whose peer answers by handler.
+func servePeer(t testing.TB, handler func(p *peer, m *codec.Message), opts ...DialOption) (*Client, *peer) {
+	t.Helper()
+	c, p := newPeer(t, opts...)
+	p.serve(handler)
+	return c, p
+}
+
+// serve makes a goroutine call handler for every message, in order, until the
+// connection ends.
+func (p *peer) serve(handler func(p *peer, m *codec.Message)) {
+	p.serving = make(chan struct{})
+	go func() {
+		defer close(p.serving)
+		for {
+			m := new(codec.Message)
+			if p.conn.Recv(m) != nil {
+				return
+			}
+			handler(p, m)
+		}
+	}()
+}
+
+// echo is a handler: every request that wants a response gets its own payload.
+func echo(p *peer, m *codec.Message) {
+	if m.Type == codec.TypeRequest && m.Flags&codec.FlagNoResponse == 0 {
+		p.respond(m, m.Payload)
+	}
+}
+
+// close ends the connection from the peer's side.
+func (p *peer) close() {
+	p.conn.Close()
+	if p.serving != nil {
+		<-p.serving
+	}
+}
+
+// recv returns the next message from the client.
+func (p *peer) recv() *codec.Message {
+	p.t.Helper()
+	m := new(codec.Message)
+	if err := p.conn.Recv(m); err != nil {
+		p.t.Fatalf("peer: receive: %v", err)
+	}
+	return m
+}
+
+// want is recv of a request with the given topic.
+func (p *peer) want(topic string) *codec.Message {
+	p.t.Helper()
+	m := p.recv()
+	if m.Type != codec.TypeRequest || m.Topic != topic {
+		p.t.Fatalf("peer: received %s %q, want request %q", m.Type, m.Topic, topic)
+	}
+	return m
+}
+
+// wantNothing fails the test if the client has sent anything that was not
+// received yet.
+func (p *peer) wantNothing(c *Client) {
+	p.t.Helper()
+	marker := codec.NewEvent("test.marker")
+	if err := c.Send(context.Background(), marker); err != nil {
+		p.t.Fatalf("send the marker: %v", err)
+	}
+	if m := p.recv(); m.Type != codec.TypeEvent || m.Topic != marker.Topic {
+		p.t.Fatalf("peer: received %s %q %q, want nothing", m.Type, m.Topic, m.Payload)
+	}
+}
+
+// send sends a message as it is. The client may be gone if the peer serves: that
+// is for the client's side of the test to notice.
+func (p *peer) send(m *codec.Message) {
+	p.t.Helper()
+	if err := p.conn.Send(context.Background(), m); err != nil && p.serving == nil {
+		p.t.Errorf("peer: send %s %q: %v", m.Type, m.Topic, err)
+	}
+}
+
+// brokerResponse is the response to req as a broker's service makes it.
+func brokerResponse(req *codec.Message) *codec.Message {
+	m := codec.NewResponse(req)
+	m.UserID, m.Rolemask = 0, 5
+	return m
+}
+
+// respond answers req with a payload that is spelled as Call's argument is.
+func (p *peer) respond(req *codec.Message, payload any) {
+	p.t.Helper()
+	m := brokerResponse(req)
+	b, err := codec.EncodePayload(payload, nil)
+	if err != nil {
+		p.t.Errorf("peer: encode %v: %v", payload, err)
+	}
+	m.Payload = b
+	p.send(m)
+}
+
+// refuse answers req with an error, without text if it is "".
+func (p *peer) refuse(req *codec.Message, errno Errno, text string) {
+	p.t.Helper()
+	m := brokerResponse(req)
+	m.Errnum = uint32(errno)
+	if text != "" {
+		m.Payload = append([]byte(text), 0)
+	}
+	p.send(m)
+}
+
+// plainConn is a connection from elsewhere: it can do no more than it must.
+type plainConn struct{ c transport.Conn }
+
+func (p plainConn) Send(ctx context.Context, m *codec.Message) error { return p.c.Send(ctx, m) }
+func (p plainConn) Recv(m *codec.Message) error                      { return p.c.Recv(m) }
+func (p plainConn) Close() error                                     { return p.c.Close() }
+
+// rawPeer is a client whose peer is a bare stream of bytes, both ways.
+func rawPeer(t testing.TB, cfg transport.Config, opts ...DialOption) (*Client, io.ReadWriteCloser) {
+	t.Helper()
+	near, far := transport.BytePipe()
+	c := NewClient(transport.NewConn(near, cfg), opts...)
+	t.Cleanup(func() {
+		far.Close()
+		c.Close()
+	})
+	return c, far
+}
+
+// pattern is the payload of the recorded echo conversations.
+func pattern(n int) []byte {
+	b := make([]byte, n)
+	for i := range b {
+		b[i] = byte(31*i + 7)
+	}
+	return b
+}
+
+// noLeaks fails the test if it ends, cleanups included, with more goroutines
+// than it has now. It must be the first call of the test.
+func noLeaks(t *testing.T) {
+	before := runtime.NumGoroutine()
+	t.Cleanup(func() {
+		for end := time.Now().Add(patience); runtime.NumGoroutine() > before; runtime.Gosched() {
+			if time.Now().After(end) {
+				buf := make([]byte, 1<<20)
+				t.Errorf("%d goroutines at the start, %d at the end\n%s",
+					before, runtime.NumGoroutine(), buf[:runtime.Stack(buf, true)])
+				return
+			}
+		}
+	})
+}
+
+// wantErr fails the test unless err matches every one of targets.
+func wantErr(t testing.TB, err error, targets ...error) {
+	t.Helper()
+	if err == nil {
+		t.Fatalf("no error, want one that matches %v", targets)
+	}
+	for _, target := range targets {
+		if !errors.Is(err, target) {
+			t.Fatalf("error %q does not match %v", err, target)
+		}
+	}
+}
+
+// wantRemote fails the test unless err is what a service said.
+func wantRemote(t testing.TB, err error, want Error) {
+	t.Helper()
+	var e *Error
+	if !errors.As(err, &e) || *e != want {
+		t.Fatalf("error %#v, want %#v", err, want)
+	}
+}
+
+// wantBytes fails the test unless the payload of r is want.
+func wantBytes(t testing.TB, r Response, want []byte) {
+	t.Helper()
+	got, err := r.Bytes()
+	if err != nil || !bytes.Equal(got, want) {
+		t.Fatalf("payload is %.80q (%d bytes), %v, want %.80q (%d bytes)", got, len(got), err, want, len(want))
+	}
+}
+
+// wantStats fails the test unless so many tags are live and retired.
+func wantStats(t testing.TB, c *Client, live, retired int) {
+	t.Helper()
+	if s := c.Stats(); s.Live != live || s.Retired != retired {
+		t.Fatalf("%d tags live, %d retired, want %d and %d: %+v", s.Live, s.Retired, live, retired, s)
+	}
+}
