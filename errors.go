@@ -65,8 +65,9 @@ func (e *GapError) Unwrap() error { return e.Cause }
 
 // SafeToRetry reports whether an operation that failed with err may be repeated
 // without the risk of doing it twice: true only if nothing of the request was
-// accepted for sending. It is false for an error that a repetition would meet
-// again, such as a payload that cannot be encoded.
+// accepted for sending. It is false for an error in the request itself, such as
+// a payload that cannot be encoded. After [ErrClosed] it is true, but takes
+// another client.
 func SafeToRetry(err error) bool {
 	var e *opError
 	return errors.As(err, &e) && e.unsent

@@ -22,10 +22,14 @@ type reply struct {
 
 var errNoResponse = errors.New("flux: zero Response: received from a closed channel?")
 
-// newReply makes the Response of a message; p says which request it answers.
+// newReply makes the Response of a message; topic is that of its request.
 func (c *conn) newReply(topic string, m *codec.Message) Response {
+	return makeResponse(topic, m, c.codec)
+}
+
+func makeResponse(topic string, m *codec.Message, pc PayloadCodec) Response {
 	r := &reply{msg: *m}
-	r.payload, r.present, r.codec = m.Payload, m.HasPayload(), c.codec
+	r.payload, r.present, r.codec = m.Payload, m.HasPayload(), pc
 	if m.Errnum != 0 {
 		r.err = remoteError(topic, m)
 	}
@@ -99,3 +103,12 @@ func (r Response) Message() *codec.Message {
 	}
 	return &r.r.msg
 }
+
+// NewResponse makes a Response of a response message, for a stand-in of a
+// Client in a test and for an [Interceptor] that answers by itself. An error
+// response becomes an [*Error] with the message's topic; JSON is decoded by
+// encoding/json. m must not be changed afterwards.
+func NewResponse(m *codec.Message) Response { return makeResponse(m.Topic, m, jsonCodec{}) }
+
+// NewErrorResponse makes the Response that stands for a local error, likewise.
+func NewErrorResponse(err error) Response { return failed(err) }
