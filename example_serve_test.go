@@ -122,3 +122,58 @@ func ExampleClient_Serve_errgroup() {
 	// second.add 4
 	// that is all
 }
+
+// A stream that lasts until somebody ends it. What the handler returns when its
+// ctx has ended reaches nobody if the requester has canceled.
+func ExampleHandlerFunc() {
+	broker, err := fluxtest.Start()
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer broker.Close()
+	readings := make(chan float64)
+	causes := make(chan error, 1)
+
+	mux := flux.NewServeMux()
+	mux.HandleFunc("thermo.watch", func(ctx context.Context, w flux.Responder, r *flux.Request) error {
+		for {
+			select {
+			case degrees := <-readings:
+				if err := w.Send(map[string]float64{"degrees": degrees}); err != nil {
+					return err
+				}
+			case <-ctx.Done():
+				causes <- context.Cause(ctx)
+				return ctx.Err()
+			}
+		}
+	}, flux.Streaming())
+
+	ctx, stop := context.WithCancel(context.Background())
+	ready, done := make(chan struct{}), make(chan error, 1)
+	go func() {
+		done <- broker.Client().Serve(ctx, "thermo", mux, flux.OnReady(func() { close(ready) }))
+	}()
+	<-ready
+
+	go func() {
+		readings <- 20.5
+		readings <- 21
+	}()
+	n := 0
+	for item, err := range flux.StreamAs[map[string]float64](ctx, broker.Client(), "thermo.watch", nil) {
+		fmt.Println(item, err)
+		if n++; n == 2 {
+			break // which sends thermo.cancel
+		}
+	}
+	fmt.Println(<-causes)
+	stop()
+	fmt.Println("served:", <-done)
+	// Output:
+	// map[degrees:20.5] <nil>
+	// map[degrees:21] <nil>
+	// request canceled by its sender
+	// served: <nil>
+}

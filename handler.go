@@ -16,7 +16,8 @@ import (
 // regular end), and an error is sent as an error response. One that wraps an
 // [Errno], an [*Error] or a syscall.Errno keeps its number and text; the errors
 // of a ctx become ETIMEDOUT and ECANCELED; any other becomes EIO with its text.
-// A panic is answered with EIO and logged.
+// A panic is answered with EIO and logged; a call of runtime.Goexit is answered
+// with EIO.
 //
 // ctx ends when the requester cancels ([ErrPeerCanceled]) or disconnects
 // ([ErrPeerDisconnected]), when serving ends ([ErrServeEnded]) and when the

@@ -56,7 +56,9 @@ func (c *conn) beginQuick(l *link, topic string, req any, s sink) error {
 	m.Matchtag = tag
 	var err error
 	if m.Payload, err = codec.EncodePayload(req, nil); err == nil {
-		err = c.queue(l, m)
+		if err = c.queue(l, m); err != nil && !errors.Is(err, codec.ErrUnsendable) && !errors.Is(err, codec.ErrTooLarge) {
+			err = lostError(err)
+		}
 	}
 	if err != nil {
 		l.tags.Free(tag)

@@ -30,12 +30,15 @@ var ErrDrainTimeout = errors.New("requests not answered within the drain timeout
 //
 // Requests run on goroutines of their own, [MaxInFlight] at a time; then 1024
 // wait, and more are refused with EAGAIN. Every request gets exactly one end. A
-// handler that is no [ServeMux] is called for the instance owner only.
+// handler that is no [ServeMux] is called for the instance owner only; to put
+// something around a mux that lets others in, give it to an outer mux as the
+// handler of "NAME.*", with [AllowRoles].
 //
 // The cancel requests (NAME.cancel, NAME.METHOD-cancel) and disconnect messages
-// of requesters end the ctx of the handlers concerned. The methods that every
-// Flux service has, ping, stats-get, stats-clear and rusage, are answered too,
-// unless h is a mux with a route for that very topic; see [NoDefaultMethods].
+// of requesters end the ctx of the handlers concerned, and the methods that
+// every Flux service has are answered: ping, stats-get, stats-clear and rusage
+// (see [NoDefaultMethods]). A route of a mux for the very topic comes before
+// all this, a glob after.
 //
 // When ctx ends, Serve unregisters the service, ends the ctx of streaming
 // handlers ([ErrServeEnded]), waits for the others as long as [DrainTimeout],
@@ -135,7 +138,7 @@ func (s *server) register(ctx context.Context) error {
 	}
 	for {
 		err = s.add(ctx, l)
-		if !errors.Is(err, ErrConnLost) {
+		if !errors.Is(err, ErrConnLost) || !c.replaced(ctx, s.owner, l, err) {
 			break
 		}
 		// What was asked for is gone with the connection, which may come back.

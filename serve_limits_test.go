@@ -78,7 +78,7 @@ func TestServeMaxInFlight(t *testing.T) {
 				t.Fatalf("refused are %d, want the last five", got)
 			}
 			f.want(f.send("calc.pass", quiet))
-			f.tag-- // it has none
+			f.tag--              // it has none
 			g.open <- struct{}{} // one goes, and one may come
 			f.books("calc", limit, waitLimit-1, int(accepted)-1)
 			f.send("calc.pass")

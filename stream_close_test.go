@@ -157,3 +157,67 @@ func TestStreamOverPlainTransport(t *testing.T) {
 		wantStats(t, c, 0, 0)
 	})
 }
+
+// An end that comes while the client is being closed is too late to wait for
+// its consumer.
+func TestBacklogAfterClose(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		c, p := newPeer(t)
+		stream, req := openStream(t, c, p, context.Background(), "svc.watch")
+		for range 200 {
+			p.item(req, 1)
+		}
+		synctest.Wait()
+		c.backlogs.close() // what Close does last
+		p.refuse(req, ENODATA, "")
+		synctest.Wait()
+		wantEnd(t, stream, ErrClosed)
+	})
+}
+
+// What is received to its end is not kept.
+func TestBacklogIsForgotten(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		c, p := newPeer(t)
+		for range 3 {
+			stream, req := openStream(t, c, p, t.Context(), "svc.watch")
+			for i := 1; i <= 200; i++ {
+				p.item(req, i)
+			}
+			p.refuse(req, ENODATA, "")
+			synctest.Wait()
+			if n := len(c.backlogs.m); n != 1 {
+				t.Errorf("%d backlogs with one stream to receive, want 1", n)
+			}
+			wantPoints(t, stream, 1, 200)
+			wantClean(t, stream)
+			synctest.Wait()
+			if n := len(c.backlogs.m); n != 0 {
+				t.Errorf("%d backlogs with all received, want none", n)
+			}
+		}
+	})
+}
+
+// A clone's Close drops its own backlogs only.
+func TestCloneCloseWithBacklog(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		c, p := newPeer(t)
+		clone := c.Clone()
+		var streams []<-chan Response
+		for _, cl := range []*Client{c, clone} {
+			stream, req := openStream(t, cl, p, context.Background(), "svc.watch")
+			for i := 1; i <= 200; i++ {
+				p.item(req, i)
+			}
+			p.refuse(req, ENODATA, "")
+			streams = append(streams, stream)
+		}
+		synctest.Wait()
+		clone.Close()
+		synctest.Wait()
+		wantEnd(t, streams[1], ErrClosed)
+		wantPoints(t, streams[0], 1, 200)
+		wantClean(t, streams[0])
+	})
+}

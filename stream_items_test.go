@@ -178,7 +178,7 @@ func TestStreamAsDecodes(t *testing.T) {
 		p.item(m, 1)
 		p.respond(m, "text, not JSON")
 		p.respond(m, nil)
-		p.respond(m, json.RawMessage(`{"x":"no number"}`))
+		p.respond(m, json.RawMessage(`{"x":3,"y":"no number"}`)) // half of it fits
 		p.item(m, 2)
 		p.refuse(m, EPERM, "enough")
 	})
@@ -209,14 +209,14 @@ func TestStreamAsDecodes(t *testing.T) {
 			texts = append(texts, s)
 		}
 	}
-	wantItems(t, texts, []string{`{"x":1}`, "text, not JSON", `{"x":"no number"}`, `{"x":2}`})
+	wantItems(t, texts, []string{`{"x":1}`, "text, not JSON", `{"x":3,"y":"no number"}`, `{"x":2}`})
 	var raw []string
 	for b, err := range StreamAs[[]byte](t.Context(), c, "svc.watch", nil) {
 		if err == nil {
 			raw = append(raw, string(b))
 		}
 	}
-	wantItems(t, raw, []string{"{\"x\":1}\x00", "text, not JSON\x00", "", "{\"x\":\"no number\"}\x00", "{\"x\":2}\x00"})
+	wantItems(t, raw, []string{"{\"x\":1}\x00", "text, not JSON\x00", "", "{\"x\":3,\"y\":\"no number\"}\x00", "{\"x\":2}\x00"})
 }
 
 // An error that Stream itself returns is yielded once, too.

@@ -141,14 +141,18 @@ func (t *subTable) matching(list []*subscription, topic string) []*subscription 
 
 // subscribe registers s and asks the broker for the prefix if nobody has yet.
 func (c *conn) subscribe(ctx context.Context, s *subscription, prefix string) error {
-	l, err := c.acquire(ctx, s.owner)
-	if err != nil {
-		return err
+	for {
+		l, err := c.acquire(ctx, s.owner)
+		if err != nil {
+			return err
+		}
+		err = c.subscribeLocked(l, s, prefix)
+		c.mu.Unlock()
+		c.flush(l)
+		if err == nil || !c.replaced(ctx, s.owner, l, err) {
+			return err
+		}
 	}
-	err = c.subscribeLocked(l, s, prefix)
-	c.mu.Unlock()
-	c.flush(l)
-	return err
 }
 
 func (c *conn) subscribeLocked(l *link, s *subscription, prefix string) error {
