@@ -95,7 +95,10 @@ func (cl *Client) Go(ctx context.Context, topic string, req any, opts ...CallOpt
 	}
 	if cl.mustWait() {
 		go func() {
-			r, _ := cl.call(ctx, &m, o.cancelTopic)
+			r, err := cl.call(ctx, &m, o.cancelTopic)
+			if err != nil && (r.r == nil || r.Err() == nil) {
+				r = failed(err) // an interceptor's
+			}
 			g.end(r)
 		}()
 		return g.ch

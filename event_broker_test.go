@@ -264,7 +264,7 @@ func TestBrokerEventChurn(t *testing.T) {
 		observer := dialAt(t, b, 0)
 		before := localClients(t, observer)
 		c := dialAt(t, b, 0)
-		stream, err := c.Stream(context.Background(), "log.dmesg", dmesg{Follow: true})
+		stream, err := c.Stream(context.Background(), "log.dmesg", dmesgQuery{Follow: true})
 		if err != nil {
 			t.Fatal(err)
 		}

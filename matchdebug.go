@@ -54,7 +54,7 @@ func (c *conn) debugLate(p *pending, m *codec.Message) {
 	if !m.Final() {
 		what = "still in use"
 	}
-	debugf(c.opts.matchDebug, "late reply: matchtag %d, %s, given up by %s: %s", p.tag, p.topic, p.where, what)
+	debugf(c.opts.matchDebug, "late reply: matchtag %d, %s, started by %s and given up: %s", p.tag, p.topic, p.where, what)
 }
 
 // debugLeft reports the tags in use at the end of a link. Called with mu held:

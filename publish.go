@@ -22,7 +22,8 @@ const (
 //
 // A nil error says that the event is numbered and on its way, not that anybody
 // received it. A client that subscribes to the topic receives its own event
-// before Publish returns.
+// before Publish returns. Events of one publisher keep their order, but one that
+// is published [Unconfirmed] may be overtaken by one that is not.
 func (cl *Client) Publish(ctx context.Context, topic string, payload any, opts ...PublishOption) (seq uint32, err error) {
 	var o publishOptions
 	for _, opt := range opts {

@@ -337,7 +337,6 @@ func (b *outbox[T]) release(sent bool) {
 			b.slot.add(v)
 		}
 	case was == handGap && sent:
-		b.forget(0)
 		b.slot = b.held
 	case was == handGap:
 		b.gap.merge(b.held)

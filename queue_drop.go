@@ -63,12 +63,8 @@ func (b *outbox[T]) pushLossy(v T, size int) {
 	}
 	b.add(boxed[T]{v: v, size: size})
 	b.settle()
-	switch {
-	case !b.over(b.chCount, b.chBytes):
-	case b.hand == handEmpty:
-		b.shed()
-	default:
-		b.ask() // who sheds
+	if b.over(b.chCount, b.chBytes) {
+		b.ask() // who sheds, in the same turn
 	}
 }
 
@@ -78,11 +74,12 @@ func (b *outbox[T]) over(msgs, bytes int) bool {
 	return n > b.limit.msgs || n > 1 && bytes+b.bytes > b.limit.bytes
 }
 
-// shed drops from the oldest on until what is left is within the limit. It is
-// for when the feeder is not sending: the channel is then this side's alone.
+// shed drops from the oldest on until what is left is within the limit. It
+// belongs to the feeder, when it is not sending: nothing is put into the channel
+// meanwhile.
 func (b *outbox[T]) shed() {
 	b.settle()
-	if b.gap.any() || b.over(b.chCount, b.chBytes) { // what is in the channel is older
+	if b.over(b.chCount, b.chBytes) { // what is in the channel is the oldest
 		select {
 		case v := <-b.ch:
 			if b.slot.any() {

@@ -12,7 +12,7 @@ import (
 	"github.com/flux-sdk/flux/fluxtest"
 )
 
-type dmesg struct {
+type dmesgQuery struct {
 	Follow    bool `json:"follow"`
 	NoBacklog bool `json:"nobacklog,omitempty"`
 }
@@ -22,7 +22,7 @@ func TestBrokerLog(t *testing.T) {
 		c := dialAt(t, b, 0)
 		ctx, cancel := context.WithCancel(soon(t))
 		defer cancel()
-		stream, err := c.Stream(ctx, "log.dmesg", dmesg{Follow: true})
+		stream, err := c.Stream(ctx, "log.dmesg", dmesgQuery{Follow: true})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -56,7 +56,7 @@ func TestBrokerLog(t *testing.T) {
 
 		// All there is, to its end.
 		lines := 0
-		for text, err := range flux.StreamAs[string](soon(t), c, "log.dmesg", dmesg{}) {
+		for text, err := range flux.StreamAs[string](soon(t), c, "log.dmesg", dmesgQuery{}) {
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -82,7 +82,7 @@ func TestBrokerStreamErrors(t *testing.T) {
 			{"log.nosuch", nil, flux.ENOSYS},
 			{"log.dmesg", []flux.StreamOption{flux.Rank(77)}, flux.EHOSTUNREACH},
 		} {
-			stream, err := c.Stream(soon(t), tt.topic, dmesg{}, tt.opts...)
+			stream, err := c.Stream(soon(t), tt.topic, dmesgQuery{}, tt.opts...)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -110,7 +110,7 @@ func TestBrokerCancelElsewhere(t *testing.T) {
 		}{{0, flux.Rank(3)}, {3, flux.Rank(0)}, {3, flux.Upstream()}} {
 			c := dialAt(t, b, tt.from)
 			ctx, cancel := context.WithCancel(soon(t))
-			stream, err := c.Stream(ctx, "log.dmesg", dmesg{Follow: true}, tt.opt)
+			stream, err := c.Stream(ctx, "log.dmesg", dmesgQuery{Follow: true}, tt.opt)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -13,7 +13,8 @@ import (
 // Subscribe returns the channel of the events whose topic starts with prefix, a
 // plain comparison of bytes: "job" matches "job", "jobs" and "job.x", and ""
 // every event (flux_event_subscribe(3)). It waits for the broker's answer, so
-// whatever is published after it returns is received.
+// whatever is published after it returns is received; what was on its way then
+// may be, too.
 //
 // ctx is the subscription's handle: its end closes the channel and unsubscribes.
 // A subscription that is no longer read must be ended so. The channel delivers
