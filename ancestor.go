@@ -22,7 +22,7 @@ func ancestorLevels(path string) (levels int, all bool, err error) {
 		if path == "/" {
 			return 0, true, nil
 		}
-		return 0, false, fmt.Errorf("%w: %s: only / alone names the root instance; a socket is local://PATH", transport.ErrInvalidURI, path)
+		return 0, false, fmt.Errorf("%s: %w; only / alone names the root instance, and a socket is local://PATH", path, transport.ErrInvalidURI)
 	}
 	for elem := range strings.SplitSeq(path, "/") {
 		switch elem {
@@ -30,7 +30,7 @@ func ancestorLevels(path string) (levels int, all bool, err error) {
 		case "..":
 			levels++
 		default:
-			return 0, false, fmt.Errorf("%w: %s: invalid URI path element '%s'", transport.ErrInvalidURI, path, elem)
+			return 0, false, fmt.Errorf("%s: %w path element '%s'", path, transport.ErrInvalidURI, elem)
 		}
 	}
 	return levels, false, nil

@@ -27,11 +27,17 @@ type Caller interface {
 // not be sent (codec.ErrUnsendable).
 func (cl *Client) Call(ctx context.Context, topic string, req any, opts ...CallOption) (Response, error) {
 	o := newCallOptions(opts)
-	var m codec.Message
-	if err := cl.build(ctx, "call", &m, topic, req, o); err != nil {
+	u := cl.newUnary()
+	if err := cl.build(ctx, "call", &u.m, topic, req, o); err != nil {
+		u.release()
 		return failed(err), err
 	}
-	return cl.call(ctx, &m, o.cancelTopic)
+	if len(cl.c.opts.interceptors) > 0 {
+		m := u.m
+		u.release()
+		return cl.call(ctx, &m, o.cancelTopic)
+	}
+	return u.run(ctx, o.cancelTopic)
 }
 
 // call passes a request through the interceptors, if there are any.
@@ -172,48 +178,57 @@ func (cl *Client) mustWait() bool {
 
 // exchange sends m and waits for its response.
 func (cl *Client) exchange(ctx context.Context, m *codec.Message, cancelTopic string) (Response, error) {
-	u := unaryPool.Get().(*unary)
-	if u.c != cl.c {
-		*u = unary{c: cl.c, ch: make(chan Response, 1)}
-	}
-	u.pending = pending{owner: cl, topic: m.Topic, sink: u}
-	if err := cl.c.begin(ctx, &u.pending, m); err != nil {
-		u.release()
+	u := cl.newUnary()
+	u.m = *m
+	return u.run(ctx, cancelTopic)
+}
+
+// run sends the request and waits for its response.
+func (u *unary) run(ctx context.Context, cancelTopic string) (Response, error) {
+	defer u.release()
+	u.topic = u.m.Topic
+	if err := u.c.begin(ctx, &u.pending, &u.m); err != nil {
 		return failed(err), err
 	}
 	var r Response
 	select {
 	case r = <-u.ch:
 	case <-ctx.Done():
-		if cl.c.abandon(&u.pending) {
+		if u.c.abandon(&u.pending) {
 			if cancelTopic != "" {
-				cancel := cancelRequest(m, cancelTopic)
-				cl.c.sendCancel(&u.pending, &cancel)
+				cancel := cancelRequest(&u.m, cancelTopic)
+				u.c.sendCancel(&u.pending, &cancel)
 			}
-			err := &opError{op: "call", topic: m.Topic, err: ctxError(ctx)}
-			u.release()
+			err := &opError{op: "call", topic: u.topic, err: ctxError(ctx)}
 			return failed(err), err
 		}
 		r = <-u.ch // the reply won the race and is on its way here
 	}
-	u.release()
 	return r, r.Err()
 }
 
 // unary is a call that waits on a channel. It goes back to the pool only when
-// nobody can send on the channel any more, and stays with its connection: the
+// nobody can send on the channel any more. The pool is its connection's: the
 // channel of one in a synctest bubble must not be met outside of it.
 type unary struct {
 	pending
 	c  *conn
+	m  codec.Message
 	ch chan Response
 }
 
-var unaryPool = sync.Pool{New: func() any { return new(unary) }}
+func (cl *Client) newUnary() *unary {
+	u, ok := cl.c.unaries.Get().(*unary)
+	if !ok {
+		u = &unary{c: cl.c, ch: make(chan Response, 1)}
+	}
+	u.owner, u.sink = cl, u
+	return u
+}
 
 func (u *unary) release() {
-	u.pending = pending{}
-	unaryPool.Put(u)
+	u.pending, u.m = pending{}, codec.Message{}
+	u.c.unaries.Put(u)
 }
 
 func (u *unary) reply(m *codec.Message, _ bool) { u.ch <- u.c.newReply(u.topic, m) }

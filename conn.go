@@ -37,6 +37,7 @@ type conn struct {
 	attrs   map[string]string // immutable attributes
 	subs    subTable
 
+	unaries  sync.Pool // of *unary
 	services map[string]*server
 	fallback *server           // WithHandler
 	loop     bool              // what is sent comes back: see loopback

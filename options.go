@@ -41,11 +41,14 @@ type callOptions struct {
 }
 
 func newCallOptions(opts []CallOption) callOptions {
-	o := callOptions{nodeid: codec.NodeAny}
-	for _, opt := range opts {
-		opt.applyCall(&o)
+	if len(opts) == 0 {
+		return callOptions{nodeid: codec.NodeAny} // on the stack
 	}
-	return o
+	o := &callOptions{nodeid: codec.NodeAny}
+	for _, opt := range opts {
+		opt.applyCall(o)
+	}
+	return *o
 }
 
 type subscribeOptions struct {
