@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 
 	"github.com/flux-sdk/flux"
 	"github.com/spf13/cobra"
@@ -52,9 +53,10 @@ func (a *app) call(ctx context.Context, f *callFlags, args []string) error {
 	if err != nil {
 		return err
 	}
-	defer c.Close() // writes what was accepted
+	defer c.Close()
 	if f.noResponse {
-		return c.Notify(ctx, args[0], req, f.to.call()...)
+		err := c.Notify(ctx, args[0], req, f.to.call()...)
+		return errors.Join(err, c.Close())
 	}
 	b, err := flux.CallAs[[]byte](ctx, c, args[0], req, f.to.call()...)
 	if err != nil {

@@ -144,7 +144,7 @@ func (a *app) pub(ctx context.Context, f *pubFlags, args []string) error {
 	if err != nil {
 		return err
 	}
-	defer c.Close() // writes what was accepted
+	defer c.Close()
 	var opts []flux.PublishOption
 	if f.private {
 		opts = append(opts, flux.Private())

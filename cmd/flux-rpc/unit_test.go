@@ -57,7 +57,9 @@ func TestHistBuckets(t *testing.T) {
 			t.Fatalf("%d is counted as %d", v, mid)
 		}
 	}
-	bucketOf(1<<63 - 1)
+	if i := bucketOf(1<<63 - 1); i >= len(hist{}.counts) {
+		t.Errorf("the greatest duration is in bucket %d", i)
+	}
 }
 
 func TestBenchPicture(t *testing.T) {
