@@ -1,0 +1,165 @@
+package sdk
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/flux-sdk/flux"
+	"github.com/flux-sdk/flux/bench/internal/measure"
+)
+
+// exchange is one request and what to do with its response.
+type exchange struct {
+	c       *flux.Client
+	topic   string
+	payload any
+	check   func(flux.Response) error
+}
+
+// raw sends bytes and looks at the bytes that come back.
+func raw(c *flux.Client, topic string, payload []byte) exchange {
+	return exchange{c: c, topic: topic, payload: payload, check: func(r flux.Response) error {
+		_, err := r.Bytes()
+		return err
+	}}
+}
+
+type attrRequest struct {
+	Name string `json:"name"`
+}
+
+type attrResponse struct {
+	Value string `json:"value"`
+	Flags int    `json:"flags"`
+}
+
+// decoded encodes and decodes JSON.
+func decoded(c *flux.Client) exchange {
+	return exchange{c: c, topic: "attr.get", payload: attrRequest{"rank"}, check: func(r flux.Response) error {
+		var v attrResponse
+		return r.Decode(&v)
+	}}
+}
+
+// request is the exchange that the arguments TOPIC PAYLOAD and -json ask for.
+func (b *Bench) request(c *flux.Client, a args) exchange {
+	if b.JSON {
+		return decoded(c)
+	}
+	return raw(c, a[0], text(a[1]))
+}
+
+func (b *Bench) call(ctx context.Context, x exchange) error {
+	ctx, cancel := b.callContext(ctx)
+	defer cancel()
+	r, err := x.c.Call(ctx, x.topic, x.payload)
+	if err != nil {
+		return err
+	}
+	return x.check(r)
+}
+
+func (b *Bench) serial(ctx context.Context, a args) error {
+	c, err := b.dial(ctx)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	return b.oneByOne(ctx, "serial:"+a[0], b.request(c, a), a.num(2))
+}
+
+// oneByOne measures calls of which each waits for the one before.
+func (b *Bench) oneByOne(ctx context.Context, test string, x exchange, n int) error {
+	lats := make([]time.Duration, n)
+	var m *measure.Meter
+	for i := -n / 10; i < n; i++ {
+		if i == 0 {
+			m = measure.Start()
+		}
+		start := time.Now()
+		if err := b.call(ctx, x); err != nil {
+			return err
+		}
+		if i >= 0 {
+			lats[i] = time.Since(start)
+		}
+	}
+	r := m.Stop(test, n)
+	r.Latencies(lats)
+	return b.print(r)
+}
+
+func (b *Bench) pipe(ctx context.Context, a args) error {
+	c, err := b.dial(ctx)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	return b.many(ctx, fmt.Sprintf("pipe:%s:%s", a[0], a[2]), b.request(c, a), a.num(2), a.num(3))
+}
+
+// many measures n calls with depth of them in flight.
+func (b *Bench) many(ctx context.Context, test string, x exchange, depth, n int) error {
+	if err := b.inFlight(ctx, x, depth, n/10+1); err != nil {
+		return err
+	}
+	m := measure.Start()
+	if err := b.inFlight(ctx, x, depth, n); err != nil {
+		return err
+	}
+	return b.print(m.Stop(test, n))
+}
+
+// inFlight makes n calls with depth of them in flight.
+func (b *Bench) inFlight(ctx context.Context, x exchange, depth, n int) error {
+	if b.API == "go" {
+		return b.throughGo(ctx, x, depth, n)
+	}
+	var wg sync.WaitGroup
+	var todo atomic.Int64
+	todo.Store(int64(n))
+	errs := make([]error, depth)
+	for g := range depth {
+		wg.Go(func() {
+			for todo.Add(-1) >= 0 {
+				if errs[g] = b.call(ctx, x); errs[g] != nil {
+					return
+				}
+			}
+		})
+	}
+	wg.Wait()
+	return firstError(errs)
+}
+
+// throughGo is inFlight with one goroutine, which takes the responses in the
+// order of the requests.
+func (b *Bench) throughGo(ctx context.Context, x exchange, depth, n int) error {
+	ctx, cancel := b.callContext(ctx)
+	defer cancel()
+	ring := make([]<-chan flux.Response, min(depth, n))
+	for i := range n + len(ring) {
+		at := i % len(ring)
+		if i >= len(ring) {
+			if err := x.check(<-ring[at]); err != nil {
+				return err
+			}
+		}
+		if i < n {
+			ring[at] = x.c.Go(ctx, x.topic, x.payload)
+		}
+	}
+	return nil
+}
+
+func firstError(errs []error) error {
+	for _, err := range errs {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
