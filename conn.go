@@ -186,88 +186,6 @@ func (c *conn) unusable(owner *Client) error {
 	return c.err
 }
 
-// begin registers p and then queues m with p's tag. After nil, p's sink gets
-// exactly one end; after an error, none, and nothing was accepted for sending.
-func (c *conn) begin(ctx context.Context, p *pending, m *codec.Message) error {
-	if ctx.Err() != nil {
-		return &opError{op: p.op(), topic: m.Topic, err: ctxError(ctx), unsent: true}
-	}
-	for {
-		l, err := c.admit(ctx, p.owner)
-		if err != nil {
-			return &opError{op: p.op(), topic: m.Topic, err: err, unsent: true}
-		}
-		tag, ok := l.tags.Take(p)
-		if ok {
-			p.link, p.tag = l, tag
-		}
-		c.mu.Unlock()
-		if !ok {
-			return &opError{op: p.op(), topic: m.Topic, err: errNoMatchtag, unsent: true}
-		}
-		c.debugWhere(p)
-		m.Matchtag = tag
-		err = c.transmit(ctx, p.owner, l, m)
-		switch {
-		case err == nil && p.stream:
-			c.begun(p)
-			return nil
-		case err == nil, !c.unregister(p):
-			// Or else the end of the connection or of the owner got there first
-			// and has told the sink.
-			return nil
-		case !c.replaced(ctx, p.owner, l, err):
-			return c.sendError(ctx, p.owner, p.op(), m.Topic, err)
-		}
-	}
-}
-
-// replaced reports whether a message that l did not accept is for the next link,
-// and waits until it is known here that l is over.
-func (c *conn) replaced(ctx context.Context, owner *Client, l *link, err error) bool {
-	if l.side != nil || !c.restorable() || ctx.Err() != nil ||
-		errors.Is(err, codec.ErrUnsendable) || errors.Is(err, codec.ErrTooLarge) {
-		return false
-	}
-	select {
-	case <-l.ended:
-		return true
-	case <-owner.Done():
-	case <-ctx.Done():
-	}
-	return false
-}
-
-// begun notes that a stream's request is on its way. If the stream was ended
-// before, its cancel request, which must not overtake it, is sent now.
-func (c *conn) begun(p *pending) {
-	c.mu.Lock()
-	p.begun = true
-	orphan := p.orphan
-	c.mu.Unlock()
-	if s, ok := p.sink.(*stream); ok && orphan {
-		c.sendCancel(p, &s.cancel)
-	}
-}
-
-// unregister takes p, of which nothing was sent, out of the table. It reports
-// false if p has been ended already.
-func (c *conn) unregister(p *pending) bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if !p.link.owns(p) {
-		if _, state := p.link.tags.Get(p.tag); state == mtag.Retired {
-			p.link.tags.Free(p.tag) // no reply will come
-		}
-		return false
-	}
-	p.link.tags.Free(p.tag)
-	p.left()
-	return true
-}
-
-var errNoMatchtag = fmt.Errorf("all %d matchtags are in use", mtag.Max)
-
 // abandon ends p from this side and keeps its tag in use until the last reply
 // has come. It reports false if p has ended already.
 func (c *conn) abandon(p *pending) bool {
@@ -321,6 +239,7 @@ func (c *conn) lost(l *link, cause error) {
 	if err := lostError(cause); c.takeDown(l, err, c.restorable()) {
 		go c.restoreLoop(nil, err)
 	}
+	c.watch.tell() // a hook that waits holds up no restore
 	l.close()
 }
 

@@ -223,3 +223,23 @@ func TestHooksClose(t *testing.T) {
 		})
 	}
 }
+
+// A hook that waits for the connection it was told is lost holds nobody up.
+func TestHooksMayReconnect(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := fluxtest.New(t, fluxtest.InProcess())
+		var client atomic.Pointer[flux.Client]
+		done := make(chan error, 1)
+		c := b.Client(flux.WithReconnect(quick), flux.WithHooks(flux.Hooks{Disconnected: func(error) {
+			if c := client.Load(); c != nil && c.Err() == nil {
+				done <- c.Reconnect(context.Background())
+			}
+		}}))
+		client.Store(c)
+		synctest.Wait()
+		b.Disconnect()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	})
+}

@@ -282,6 +282,7 @@ func TestLoggerIsSilentByDefault(t *testing.T) {
 			for range 3 {
 				b.Emit("a", nil)
 			}
+			synctest.Wait()
 			for range events {
 			}
 			b.Client().Call(t.Context(), "calc.x", []byte{0xff})

@@ -48,7 +48,8 @@ var errReplaced = fmt.Errorf("%w: replaced by Reconnect", ErrConnLost)
 // takeDown is the exit path of a link: what was in flight on it fails. If the
 // connection is to live on, it reports whether the caller has to make it again;
 // a link that is not ready yet is part of that already, and a dead one has been
-// dealt with but for what its reader accepted since.
+// dealt with but for what its reader accepted since. The hooks are the caller's
+// to tell, last.
 func (c *conn) takeDown(l *link, err error, comesBack bool) bool {
 	c.mu.Lock()
 	wasReady := l.ready
@@ -76,7 +77,6 @@ func (c *conn) takeDown(l *link, err error, comesBack bool) bool {
 	}
 	if wasReady {
 		c.oldPublish.Store(false)
-		c.watch.tell()
 	}
 	return wasReady
 }
@@ -101,8 +101,10 @@ func (c *conn) restoreLoop(t transport.Conn, cause error) {
 			ctx, cancel := context.WithTimeout(c.life, policy.AttemptTimeout)
 			t, last = c.dial(ctx)
 			cancel()
+		} else {
+			last = nil
 		}
-		if last == nil || t != nil {
+		if last == nil {
 			last = c.restore(t)
 		}
 		switch {
@@ -269,4 +271,5 @@ func (c *conn) replace(l *link, t transport.Conn) {
 		}
 		c.restoreLoop(t, errReplaced)
 	}()
+	c.watch.tell()
 }
