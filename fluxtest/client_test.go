@@ -1,6 +1,9 @@
 package fluxtest_test
 
 import (
+	"errors"
+	"os/exec"
+	"strings"
 	"testing"
 	"testing/synctest"
 
@@ -10,18 +13,9 @@ import (
 
 func TestClient(t *testing.T) {
 	try := func(t *testing.T, b *fluxtest.Broker) {
-		rank := func(c *flux.Client) string {
-			var v struct{ Value string }
-			r, err := c.Call(t.Context(), "attr.get", map[string]string{"name": "rank"})
-			if err == nil {
-				err = r.Decode(&v)
-			}
-			if err != nil {
-				t.Error(err)
-			}
-			return v.Value
-		}
-		if got := rank(b.Client()) + rank(b.ClientAt(2)) + rank(b.ClientAs([]fluxtest.DialOption{fluxtest.AtRank(1), fluxtest.AsGuest(7)})); got != "021" {
+		first, second := b.Client(), b.ClientAt(2)
+		guest := b.ClientAs([]fluxtest.DialOption{fluxtest.AtRank(1), fluxtest.AsGuest(7)})
+		if got := rankOf(t, first) + rankOf(t, second) + rankOf(t, guest); got != "021" {
 			t.Errorf("ranks %s", got)
 		}
 		if conns := b.Conns(); len(conns) != 3 || conns[2].UserID() != 7 {
@@ -32,6 +26,63 @@ func TestClient(t *testing.T) {
 	t.Run("bubble", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) { try(t, fluxtest.New(t, fluxtest.InProcess(), fluxtest.Size(3))) })
 	})
+}
+
+// rankOf asks for the rank of a client's broker.
+func rankOf(t *testing.T, c *flux.Client) string {
+	t.Helper()
+	v, err := flux.CallAs[struct{ Value string }](t.Context(), c, "attr.get", obj{"name": "rank"})
+	if err != nil {
+		t.Error(err)
+	}
+	return v.Value
+}
+
+func TestRealBroker(t *testing.T) {
+	var r *fluxtest.RealBroker
+	var c *flux.Client
+	t.Run("alive", func(t *testing.T) {
+		r = fluxtest.Real(t, 3, "-Stbon.topo=kary:1")
+		c = r.Client()
+		if got := rankOf(t, c) + rankOf(t, r.ClientAt(2)); got != "02" || r.Size() != 3 || r.URI() != r.URIOf(0) || r.URIOf(0) == r.URIOf(2) {
+			t.Errorf("ranks %s, size %d, %s, %s", got, r.Size(), r.URI(), r.URIOf(2))
+		}
+		if v, err := c.Attr(t.Context(), "tbon.maxlevel"); v != "2" || err != nil {
+			t.Errorf("tbon.maxlevel %s, %v: the options were not used", v, err)
+		}
+		if err := r.LoseRank(7); err == nil {
+			t.Errorf("rank 7 of 3 was lost")
+		}
+		low := r.ClientAt(2)
+		if err := r.LoseRank(1); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := c.Call(t.Context(), "broker.ping", obj{}, flux.Rank(2)); !errors.Is(err, flux.EHOSTUNREACH) {
+			t.Errorf("%v, want %v", err, flux.EHOSTUNREACH)
+		}
+		<-low.Done()
+	})
+	if c == nil {
+		t.Skip("NOT TESTED: no real instance")
+	}
+	<-c.Done() // closed with the test
+	if _, err := c.Call(t.Context(), "broker.ping", obj{}); !errors.Is(err, flux.ErrClosed) {
+		t.Errorf("%v, want %v", err, flux.ErrClosed)
+	}
+	if err := r.Close(); err != nil {
+		t.Errorf("the second Close: %v", err)
+	}
+}
+
+// An instance that does not start fails the test, and says why.
+func TestRealBrokerThatDoesNotStart(t *testing.T) {
+	if _, err := exec.LookPath("flux"); err != nil {
+		t.Skipf("NOT TESTED: %v", err)
+	}
+	s := &spy{T: t}
+	if r := fluxtest.Real(s, 1, "--no-such-option"); r != nil || !strings.Contains(strings.Join(s.said, " "), "no-such-option") {
+		t.Errorf("%v, %q", r, s.said)
+	}
 }
 
 func TestClientOfAClosedBroker(t *testing.T) {

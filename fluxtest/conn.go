@@ -177,10 +177,7 @@ func (c *Conn) drain(err error) {
 func (c *Conn) leave(bt *batch) {
 	c.fireDisconnect(bt)
 	c.inst.mu.Lock()
-	for name := range c.services {
-		delete(c.r.services, name)
-	}
-	c.services = nil
+	c.unregister()
 	delete(c.inst.conns, c.uuid)
 	c.inst.mu.Unlock()
 	c.inst.evmu.Lock()

@@ -1,6 +1,7 @@
 package fluxtest
 
 import (
+	"strings"
 	"syscall"
 )
 
@@ -30,6 +31,19 @@ func statsGet(c *call) {
 		count{Response: n.txResponse.Load()},
 		count{Request: n.rxRequest.Load(), Response: n.rxResponse.Load()},
 	})
+}
+
+// clearStats is what an event with the topic SERVICE.stats-clear does.
+func (inst *instance) clearStats(topic string) {
+	name, ok := strings.CutSuffix(topic, ".stats-clear")
+	if !ok {
+		return
+	}
+	for _, r := range inst.ranks {
+		if r.module(name) {
+			r.counters.clear()
+		}
+	}
 }
 
 func statsClear(c *call) {

@@ -35,4 +35,25 @@
 //
 // It is never a deployment: nothing is stored, and nothing is fast on purpose
 // except the forwarding of messages.
+//
+// # Differences from a real broker
+//
+// One table of conversations is run against both (TestConform). What is known
+// to differ:
+//
+//   - Services that are not the broker's own do not exist: kvs, jobs, resources,
+//     rexec and so on get ENOSYS, until [Broker.Handle] or [Broker.HandleCapture]
+//     scripts them. No module can be loaded or removed.
+//   - Frames that kill a real broker end the connection alone.
+//   - A request with the upstream flag climbs until some rank above has the
+//     service. Brokers of release 0.88 send it back and forth for ever unless
+//     the parent has it, or is rank 0.
+//   - A broker is in the state that the test puts it in, and offline for as long
+//     as that says; a lost rank goes at once; heartbeats come if
+//     [HeartbeatEvery] says so.
+//   - config.load changes what config.get shows, not who is admitted.
+//   - All services of a rank show the same counts in stats-get, and blobs of
+//     the content service are kept in memory.
+//   - The log keeps and hands up what the default levels say, whatever they are
+//     set to.
 package fluxtest

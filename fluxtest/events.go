@@ -88,6 +88,7 @@ func (inst *instance) publish(m *codec.Message, direct *rank, bt *batch) uint32 
 	inst.evmu.Lock()
 	defer inst.evmu.Unlock()
 	inst.seq++
+	inst.clearStats(m.Topic)
 	m.Sequence, m.Matchtag = inst.seq, 0
 	m.Flags |= codec.FlagRoute
 	for n := range inst.subs.lengths {
@@ -150,20 +151,20 @@ func eventPublish(c *call) {
 }
 
 // decodeBase64 takes the standard alphabet with or without padding, and nothing
-// between. The empty text is no payload.
+// between, with the leniency of the broker: of the last group of up to four
+// characters all padding goes, and what is left is filled up with zeros. No
+// bytes are no payload.
 func decodeBase64(s string) ([]byte, bool) {
-	if s == "" {
-		return nil, true
-	}
 	if strings.ContainsAny(s, "\r\n") {
 		return nil, false // the decoder would skip them
 	}
-	enc := base64.RawStdEncoding
-	if strings.HasSuffix(s, "=") {
-		enc = base64.StdEncoding
+	last := max(0, (len(s)-1)/4*4)
+	tail := strings.TrimRight(s[last:], "=")
+	b, err := base64.RawStdEncoding.DecodeString(s[:last] + tail)
+	if err != nil || len(b) == 0 {
+		return nil, err == nil
 	}
-	b, err := enc.DecodeString(s)
-	return b, err == nil
+	return b, true
 }
 
 // Emit publishes an event as the instance owner, from rank 0, and returns its

@@ -27,6 +27,11 @@ func (b *Broker) Residue() string {
 		add(len(gr.watchers)+len(gr.joined), "group members and watchers")
 	}
 	inst.groups.mu.Unlock()
+	inst.config.mu.Lock()
+	for _, list := range inst.config.getters {
+		add(len(*list), "config.get watchers")
+	}
+	inst.config.mu.Unlock()
 	for _, r := range inst.ranks {
 		r.log.mu.Lock()
 		add(len(r.log.followers), "log.dmesg followers")
@@ -43,6 +48,7 @@ func (b *Broker) Residue() string {
 	defer inst.mu.RUnlock()
 	add(len(inst.conns), "connections")
 	for _, r := range inst.ranks {
+		add(len(r.held), "names held")
 		for _, s := range r.services {
 			if s.client != nil {
 				add(1, "service "+s.name)

@@ -267,10 +267,10 @@ func TestRestart(t *testing.T) {
 			t.Errorf("the connection survived")
 		}
 		w = dialWire(t, b)
+		want(t, w.call(request("svc.x", 1, nil)), 38, "No service matching svc.x is registered")
 		if b.URI() != uri || b.Conns()[0].UUID() == before {
 			t.Errorf("URI %s, was %s", b.URI(), uri)
 		}
-		want(t, w.call(request("svc.x", 1, nil)), 38, "No service matching svc.x is registered")
 		want(t, w.call(request("calc.add", 1, nil)), 0, "")
 		if seq := b.Emit("e", nil); seq != 1 {
 			t.Errorf("event %d, want 1", seq)

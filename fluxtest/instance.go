@@ -18,6 +18,8 @@ type instance struct {
 	started time.Time
 	stopped atomic.Bool
 	groups  groups
+	config  configuration
+	content contentStore
 
 	mu    sync.RWMutex     // guards conns, and services and listener of the ranks
 	conns map[string]*Conn // by UUID
@@ -44,6 +46,7 @@ type rank struct {
 
 	listener *transport.Listener
 	services map[string]*service
+	held     map[string]*Conn // names that only the router still has; under inst.mu
 	connects atomic.Int64
 	counters counters
 
@@ -57,8 +60,9 @@ func newInstance(b *Broker) *instance {
 	inst := &instance{b: b, started: time.Now(), conns: make(map[string]*Conn)}
 	inst.subs.init()
 	inst.groups.init(b.cfg.size)
+	inst.config.init(inst)
 	for i := range b.cfg.size {
-		r := &rank{inst: inst, n: uint32(i), uuid: b.uuids.next(), connector: b.uuids.next()}
+		r := &rank{inst: inst, n: uint32(i), uuid: b.uuids.next(), connector: b.uuids.next(), held: make(map[string]*Conn)}
 		r.self, r.conn = codec.MakeRoutes(r.uuid), codec.MakeRoutes(r.connector)
 		r.direct = codec.MakeRoutes(r.uuid, r.connector)
 		if i > 0 {

@@ -19,15 +19,15 @@ func decodeObject(payload []byte) object {
 		return nil
 	}
 	var o object
-	if json.Unmarshal(b, &o) != nil || hasHugeInt(b) {
+	if json.Unmarshal(b, &o) != nil || hasBadNumber(b) {
 		return nil
 	}
 	return o
 }
 
-// hasHugeInt finds an integer that does not fit 64 bits with sign, which fails
-// the parse of a C service.
-func hasHugeInt(b []byte) bool {
+// hasBadNumber finds a number that fails the parse of a C service: an integer
+// that does not fit 64 bits with sign, a real that overflows.
+func hasBadNumber(b []byte) bool {
 	quoted := false
 	for i := 0; i < len(b); i++ {
 		switch c := b[i]; {
@@ -40,15 +40,24 @@ func hasHugeInt(b []byte) bool {
 			for n < len(b) && bytes.IndexByte([]byte("0123456789+-.eE"), b[n]) >= 0 {
 				n++
 			}
-			if n-i >= 19 && isInteger(b[i:n]) {
-				if _, err := strconv.ParseInt(string(b[i:n]), 10, 64); err != nil {
-					return true
-				}
+			if badNumber(b[i:n]) {
+				return true
 			}
 			i = n - 1
 		}
 	}
 	return false
+}
+
+func badNumber(b []byte) bool {
+	var err error
+	switch {
+	case !isInteger(b):
+		_, err = strconv.ParseFloat(string(b), 64)
+	case len(b) >= 19:
+		_, err = strconv.ParseInt(string(b), 10, 64)
+	}
+	return err != nil
 }
 
 func isInteger(b []byte) bool {

@@ -52,9 +52,12 @@ func (l *link) forward(from *rank, m *codec.Message) bool {
 		if l.toward[side] == nil {
 			l.toward[side] = make(map[pendingKey]*codec.Message)
 		}
-		req := *m
-		req.Payload = nil
-		l.toward[side][pendingKey{m.Routes.Origin(), m.Matchtag}] = &req
+		key := pendingKey{m.Routes.Origin(), m.Matchtag}
+		if l.toward[side][key] == nil {
+			req := *m
+			req.Payload = nil
+			l.toward[side][key] = &req
+		}
 	case isDisconnect(m.Topic):
 		origin := m.Routes.Origin()
 		for k := range l.toward[side] {
@@ -88,11 +91,33 @@ func (l *link) sever(bt *batch) {
 	l.toward = [2]map[pendingKey]*codec.Message{}
 	l.mu.Unlock()
 	for _, req := range pending[byParent] {
-		l.parent.fail(req, eHOSTUNREACH, "", bt)
+		l.parent.giveUp(req, "", bt)
 	}
 	for _, req := range pending[byChild] {
-		l.child.fail(req, eHOSTUNREACH, "overlay disconnect", bt)
+		l.child.giveUp(req, "overlay disconnect", bt)
 	}
+}
+
+// giveUp answers a request that was pending across a link that broke. It is the
+// overlay that does, without credentials: they are filled in where the answer
+// comes to the next broker, whose own it seems.
+func (r *rank) giveUp(req *codec.Message, text string, bt *batch) {
+	m := failure(req, eHOSTUNREACH, text)
+	if from := r.neighbour(m.Routes); from != nil {
+		if !r.link(from).answered(from, m) {
+			return
+		}
+		m.Routes = m.Routes[len(from.self):]
+		r = from
+	}
+	r.reply(m, bt)
+}
+
+// whole says that the link is not broken.
+func (l *link) whole() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return !l.broken
 }
 
 // pending counts the requests that each side waits for.

@@ -4,6 +4,9 @@ import (
 	"bytes"
 	"fmt"
 	"os"
+	"slices"
+	"strconv"
+	"strings"
 	"sync"
 	"time"
 )
@@ -11,18 +14,27 @@ import (
 // logRingSize is how many records a rank keeps.
 const logRingSize = 1024
 
+// Severities, the graver the less: up to which one records are kept, and handed
+// up the tree, and that of what is no record.
+const (
+	logLevel        = 7
+	logForwardLevel = 3
+	logInfo         = 6
+)
+
 // logRing is the log of one rank.
 type logRing struct {
-	r         *rank
-	mu        sync.Mutex
-	records   []string
-	count     int
-	followers requests
+	r             *rank
+	mu            sync.Mutex
+	records       []string
+	count         int
+	local, remote int // records that came, by whose they were
+	followers     requests
 }
 
 func (l *logRing) init(r *rank) {
 	l.r = r
-	l.append(formatRecord(r.n, 6, "broker", "start: none->join"))
+	l.append(formatRecord(r.n, logInfo, "broker", "start: none->join"))
 }
 
 // append adds a record and passes it on to those that follow.
@@ -32,9 +44,29 @@ func (l *logRing) append(record string) {
 	bt.flush()
 }
 
+// add takes a record, and hands it up the tree if it is grave.
 func (l *logRing) add(record string, bt *batch) {
+	severity := l.keep(record, bt)
+	if up := l.r.up; up != nil && severity <= logForwardLevel && up.whole() {
+		l.r.parent.log.add(record, bt)
+	}
+}
+
+// keep adds a record to the ring if it is one of this rank, by the host that it
+// names, and returns its severity. Those of other ranks, and what is no record,
+// are only counted.
+func (l *logRing) keep(record string, bt *batch) (severity int) {
+	severity, host, ok := parseRecord(record)
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if !ok || host != l.r.n {
+		l.remote++
+		return severity
+	}
+	l.local++
+	if severity > logLevel {
+		return severity
+	}
 	l.count++
 	if len(l.records) == logRingSize {
 		l.records = append(l.records[:0], l.records[1:]...)
@@ -43,6 +75,26 @@ func (l *logRing) add(record string, bt *batch) {
 	for _, req := range l.followers {
 		l.r.respond(req, 0, append([]byte(record), 0), bt)
 	}
+	return severity
+}
+
+// parseRecord reads the severity and the host of an RFC 5424 line, with the
+// leniency of the broker.
+func parseRecord(record string) (severity int, host uint32, ok bool) {
+	fields := strings.SplitN(record, " ", 8)
+	if len(fields) < 8 || slices.Contains(fields[:7], "") {
+		return logInfo, 0, false
+	}
+	pri, version, _ := strings.Cut(fields[0], ">")
+	n, err := strconv.Atoi(strings.TrimPrefix(pri, "<"))
+	if _, verr := strconv.Atoi(version); err != nil || verr != nil || pri[0] != '<' {
+		return logInfo, 0, false
+	}
+	rank, err := strconv.ParseUint(fields[2], 10, 32)
+	if err != nil {
+		rank = 0 // which is what C makes of other text
+	}
+	return n >> 3, uint32(rank), true
 }
 
 // formatRecord makes an RFC 5424 line with the priority as libflux writes it:
@@ -137,5 +189,5 @@ func logStats(c *call) {
 		Count  int `json:"count"`
 		Local  int `json:"local"`
 		Remote int `json:"remote"`
-	}{len(l.records), l.count, l.count, 0})
+	}{len(l.records), l.count, l.local, l.remote})
 }

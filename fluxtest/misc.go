@@ -2,6 +2,7 @@ package fluxtest
 
 import (
 	"encoding/json"
+	"maps"
 	"os"
 	"slices"
 	"strings"
@@ -65,9 +66,7 @@ func setenv(c *call) {
 	if e.changed == nil {
 		e.changed = make(map[string]*string)
 	}
-	for name, v := range env {
-		e.changed[name] = v
-	}
+	maps.Copy(e.changed, env)
 	e.mu.Unlock()
 	c.ok()
 }
@@ -91,13 +90,53 @@ func confBuiltin(c *call) {
 	}{values})
 }
 
-var configMethods = map[string]method{
-	"config.get":    {roleUser, noArgs(func(c *call) { c.respond(struct{}{}) })},
-	"config.reload": {0, func(c *call) { c.ok() }},
+var moduleMethods = map[string]method{
+	"module.list":       {roleUser, noArgs(moduleList)},
+	"module.load":       {0, moduleLoad},
+	"module.remove":     {0, moduleRemove},
+	"module.disconnect": {0, func(*call) {}},
 }
 
-var moduleMethods = map[string]method{
-	"module.list": {roleUser, noArgs(moduleList)},
+// moduleLoad finds no module that is not there already.
+func moduleLoad(c *call) {
+	o := decodeObject(c.m.Payload)
+	path, ok := o.str("path")
+	if !ok || !o.has("args") {
+		c.fail(ePROTO, "")
+		return
+	}
+	slash := strings.Contains(path, "/")
+	switch {
+	case c.r.module(path):
+		c.fail(eEXIST, "")
+	case slash && strings.HasSuffix(path, ".so"):
+		c.fail(eNOENT, path+": cannot open shared object file: No such file or directory")
+	case slash:
+		c.fail(eNOENT, "could not determine loader from path suffix")
+	default:
+		c.fail(eNOENT, "module not found in search path")
+	}
+}
+
+// moduleRemove removes nothing: the modules are part of the broker.
+func moduleRemove(c *call) {
+	name, ok := decodeObject(c.m.Payload).str("name")
+	switch {
+	case !ok:
+		c.fail(ePROTO, "")
+	case c.r.module(name):
+		c.fail(ePERM, "fluxtest: the modules of this broker stay")
+	default:
+		c.fail(eNOENT, "")
+	}
+}
+
+// module says whether there is a module of that name.
+func (r *rank) module(name string) bool {
+	r.inst.mu.RLock()
+	s := r.services[name]
+	r.inst.mu.RUnlock()
+	return s != nil && s.uuid != "" || slices.Contains(r.inst.b.scripts.names(r.n), name)
 }
 
 func moduleList(c *call) {

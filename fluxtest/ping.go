@@ -3,6 +3,7 @@ package fluxtest
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"strconv"
 	"strings"
 
@@ -45,9 +46,32 @@ func (c *call) route() string {
 // quoted is a JSON string as it is to be written.
 type quoted []byte
 
+// quote escapes what jansson does, and nothing else.
 func quote(s string) quoted {
-	b := encodeJSON(s)
-	return quoted(b[:len(b)-1])
+	dst := append(make([]byte, 0, len(s)+2), '"')
+	for i := range len(s) {
+		switch c := s[i]; c {
+		case '"', '\\':
+			dst = append(dst, '\\', c)
+		case '\b':
+			dst = append(dst, `\b`...)
+		case '\f':
+			dst = append(dst, `\f`...)
+		case '\n':
+			dst = append(dst, `\n`...)
+		case '\r':
+			dst = append(dst, `\r`...)
+		case '\t':
+			dst = append(dst, `\t`...)
+		default:
+			if c < ' ' {
+				dst = fmt.Appendf(dst, `\u%04X`, c)
+			} else {
+				dst = append(dst, c)
+			}
+		}
+	}
+	return append(dst, '"')
 }
 
 // members is a JSON object that keeps its order.
@@ -67,7 +91,7 @@ func (o *members) set(key string, v any) {
 // NUL characters.
 func parseJSON(b []byte) (any, bool) {
 	t := bytes.TrimLeft(b, " \t\r\n")
-	if len(t) == 0 || t[0] != '{' && t[0] != '[' || !json.Valid(b) || hasHugeInt(b) || bytes.Contains(b, []byte(`\u0000`)) {
+	if len(t) == 0 || t[0] != '{' && t[0] != '[' || !json.Valid(b) || hasBadNumber(b) || bytes.Contains(b, []byte(`\u0000`)) {
 		return nil, false
 	}
 	dec := json.NewDecoder(bytes.NewReader(b))

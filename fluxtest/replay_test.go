@@ -1,15 +1,16 @@
 package fluxtest_test
 
 import (
-	"encoding/json"
+	"os/exec"
 	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 
-	"github.com/flux-sdk/flux/codec"
 	"github.com/flux-sdk/flux/fluxtest"
 	"github.com/flux-sdk/flux/internal/capture"
 	"github.com/flux-sdk/flux/internal/capture/golden"
+	"github.com/flux-sdk/flux/transport"
 )
 
 // A recorded conversation, replayed from the client's side, gets the recorded
@@ -31,6 +32,8 @@ func TestReplay(t *testing.T) {
 		{name: "auth-refused"},
 		{name: "bad-rank"},
 		{name: "config-get"},
+		{name: "content"},
+		{name: "event-cli"},
 		{name: "event-direct"},
 		{name: "event-direct-rank3", rank: 3},
 		{name: "event-heartbeat"},
@@ -45,6 +48,7 @@ func TestReplay(t *testing.T) {
 		{name: "log-follow-cancel"},
 		{name: "noresponse"},
 		{name: "overlay"},
+		{name: "payload-1m"},
 		{name: "payload-sizes"},
 		{name: "payload-zero-flagged"},
 		{name: "ping-cli", setup: kvs},
@@ -57,6 +61,7 @@ func TestReplay(t *testing.T) {
 		{name: "service-errors", setup: kvs},
 		{name: "service-gone"},
 		{name: "service-streaming"},
+		{name: "ssh-relay"}, // the relay does not show in it
 		{name: "state-monitor"},
 		{name: "state-wait"},
 		{name: "stream-noflag"},
@@ -84,179 +89,101 @@ func TestReplay(t *testing.T) {
 				if c.stay {
 					recs = slices.DeleteFunc(recs, func(r capture.Record) bool { return r.EOF })
 				}
-				newReplay(t, b, dial).run(recs)
+				r := newReplay(t, b, dial)
+				r.run(recs)
+				r.over()
 			})
 		})
 	}
 }
 
-// replay plays the client's side of a conversation.
-type replay struct {
-	t       *testing.T
-	b       *fluxtest.Broker
-	dial    []fluxtest.DialOption
-	conns   map[int]*wire
-	pending map[int][]*codec.Message
-	ours    map[string]string // recorded identities to those of this run
-	seq     uint32
+// pairs are runs that were recorded at two ranks at once. The turns say which
+// of the files goes on, and for how many records.
+var pairs = []struct {
+	name  string
+	files map[string]uint32 // and their ranks
+	turns []turn
+	lose  int // rank 3 is lost before this turn; 0 for never
+}{
+	{
+		name:  "service-crossrank",
+		files: map[string]uint32{"service-crossrank-client": 0, "service-crossrank-service": 3},
+		turns: []turn{
+			{"service-crossrank-service", 3}, {"service-crossrank-client", 7}, {"service-crossrank-service", 2},
+			{"service-crossrank-client", 2}, {"service-crossrank-service", 5}, {"service-crossrank-client", 1},
+		},
+	},
+	{
+		name:  "tbon-loss",
+		files: map[string]uint32{"tbon-loss-rank0": 0, "tbon-loss-rank3": 3},
+		turns: []turn{
+			{"tbon-loss-rank3", 3}, {"tbon-loss-rank0", 4}, {"tbon-loss-rank3", 2}, {"tbon-loss-rank0", 1},
+			{"tbon-loss-rank0", 1}, {"tbon-loss-rank3", 2}, {"tbon-loss-rank0", 4},
+		},
+		lose: 4,
+	},
 }
 
-func newReplay(t *testing.T, b *fluxtest.Broker, dial []fluxtest.DialOption) *replay {
-	return &replay{
-		t: t, b: b, dial: dial, conns: make(map[int]*wire),
-		pending: make(map[int][]*codec.Message), ours: make(map[string]string),
-	}
+type turn struct {
+	file    string
+	records int
 }
 
-func (r *replay) run(recs []capture.Record) {
-	for _, rec := range recs {
-		r.step(rec)
-	}
-	for n, w := range r.conns {
-		if m := w.take(); m != nil {
-			r.t.Errorf("connection %d: %s was not recorded", n, show(m))
-		}
-	}
-}
-
-func (r *replay) step(rec capture.Record) {
-	r.t.Helper()
-	w := r.conns[rec.Conn]
-	switch {
-	case rec.EOF && rec.Dir == capture.ClientToServer:
-		if w != nil {
-			w.conn.Close()
-			synctest.Wait()
-		}
-	case rec.EOF:
-	case rec.Msg.Handshake != nil && *rec.Msg.Handshake != 0:
-		if _, err := r.b.Dial(r.t.Context(), r.dial...); err == nil {
-			r.t.Errorf("welcome, want errno %d", *rec.Msg.Handshake)
-		}
-	case rec.Msg.Handshake != nil:
-		r.conns[rec.Conn] = dialWire(r.t, r.b, r.dial...)
-	case rec.Dir == capture.ClientToServer:
-		m, err := codec.Decode(rec.Frame()[codec.PrefixSize:])
-		if err != nil {
-			r.t.Fatal(err)
-		}
-		m.Routes = codec.MakeRoutes(r.translate(rec.Msg.Routes)...)
-		w.send(m)
-	default:
-		r.expect(w, &rec)
-	}
-}
-
-func (r *replay) translate(hops []string) []string {
-	var out []string
-	for _, h := range hops {
-		if ours, ok := r.ours[h]; ok {
-			h = ours
-		}
-		out = append(out, h)
-	}
-	return out
-}
-
-// expect takes the next message that came and compares it with a recorded one.
-func (r *replay) expect(w *wire, rec *capture.Record) {
-	r.t.Helper()
-	msg := *rec.Msg
-	got := w.take()
-	if got == nil && msg.Type == codec.TypeEvent {
-		// Nothing in the file causes it: it came from elsewhere.
-		ev := codec.NewEvent(msg.Topic)
-		ev.UserID, ev.Rolemask = msg.UserID, msg.Rolemask
-		r.b.EmitMessage(ev)
-		got = w.take()
-	}
-	if got == nil {
-		r.t.Fatalf("nothing came, want %s", show(msg.Message()))
-	}
-	// The notices of a disconnect come in any order.
-	if msg.Type == codec.TypeRequest && msg.Flags&codec.FlagNoResponse != 0 && (got.Topic != msg.Topic || got.NodeID != msg.NodeID) {
-		all := []*codec.Message{got}
-		for m := w.take(); m != nil; m = w.take() {
-			all = append(all, m)
-		}
-		i := slices.IndexFunc(all, func(m *codec.Message) bool {
-			return m.Topic == msg.Topic && m.NodeID == msg.NodeID
+func TestReplayPairs(t *testing.T) {
+	for _, c := range pairs {
+		t.Run(c.name, func(t *testing.T) {
+			bubble(t, func(t *testing.T, b *fluxtest.Broker) {
+				ends := make(map[string]*replay)
+				left := make(map[string][]capture.Record)
+				ours := make(map[string]string)
+				for file, rank := range c.files {
+					recs, err := golden.Load(file)
+					if err != nil {
+						t.Fatal(err)
+					}
+					ends[file], left[file] = newReplay(t, b, []fluxtest.DialOption{fluxtest.AtRank(rank)}), recs
+					ends[file].ours = ours
+				}
+				for i, turn := range c.turns {
+					if i == c.lose && i > 0 {
+						if err := b.LoseRank(3); err != nil {
+							t.Fatal(err)
+						}
+					}
+					ends[turn.file].run(left[turn.file][:turn.records])
+					left[turn.file] = left[turn.file][turn.records:]
+				}
+				for file := range ends {
+					ends[file].over()
+					if n := len(left[file]); n > 0 {
+						t.Errorf("%s: %d records are left", file, n)
+					}
+				}
+			}, fluxtest.Size(4), fluxtest.FanOut(32))
 		})
-		if i < 0 {
-			r.t.Fatalf("%s did not come, but %s", msg.Topic, show(got))
+	}
+}
+
+// A conversation through the relay that ssh:// runs, recorded at its pipe, is
+// had with the embedded broker behind it.
+func TestReplayThroughRelay(t *testing.T) {
+	if _, err := exec.LookPath("flux"); err != nil {
+		t.Skipf("NOT TESTED: flux relay against the embedded broker: %v", err)
+	}
+	b := fluxtest.New(t, fluxtest.Size(4), fluxtest.FanOut(32), fluxtest.Owner(0),
+		fluxtest.MapCred(func(_ uint32, c transport.Cred) transport.Cred { return transport.Cred{PID: c.PID} }))
+	for _, name := range []string{"ssh-relay", "ssh-relay-ping"} {
+		recs, err := golden.Load(name)
+		if err != nil {
+			t.Fatal(err)
 		}
-		got = all[i]
-		w.mu.Lock()
-		w.got = append(slices.Delete(all, i, i+1), w.got...)
-		w.mu.Unlock()
-	}
-	var hops []string
-	for h := range got.Routes.All() {
-		hops = append(hops, h)
-	}
-	if len(hops) != len(msg.Routes) {
-		r.t.Errorf("%s: routes %q, want %d hops", show(got), hops, len(msg.Routes))
-	} else {
-		for i, h := range msg.Routes {
-			if known, ok := r.ours[h]; ok && known != hops[i] {
-				r.t.Errorf("%s: hop %d is %s, was %s before", show(got), i, hops[i], known)
+		r := newReplay(t, b, nil)
+		for _, rec := range recs {
+			if !rec.EOF && rec.Msg.Handshake != nil {
+				r.conns[rec.Conn] = startRelay(t, strings.TrimPrefix(b.URI(), "local://"))
+				continue
 			}
-			r.ours[h] = hops[i]
+			r.step(rec)
 		}
 	}
-	g := *got
-	g.Routes = codec.MakeRoutes(msg.Routes...)
-	if msg.Type == codec.TypeEvent {
-		if g.Sequence <= r.seq {
-			r.t.Errorf("event %d after %d", g.Sequence, r.seq)
-		}
-		r.seq, g.Sequence = g.Sequence, msg.Seq
-	}
-	g.Payload = r.payload(msg.Topic, g.Payload)
-	msg.Payload = r.payload(msg.Topic, msg.Payload)
-	if msg.PayloadSHA256 == "" {
-		msg.PayloadSize = len(msg.Payload)
-	}
-	if err := msg.Check(&g); err != nil {
-		r.t.Errorf("%s: %v", show(got), err)
-	}
-}
-
-// payload hides what differs from run to run.
-func (r *replay) payload(topic string, p []byte) []byte {
-	b, err := codec.JSONPayload(p)
-	if err != nil {
-		return p
-	}
-	switch topic {
-	case "broker.ping", "kvs.ping":
-		return []byte(sameRoute(slices.Clone(p)))
-	case "event.publish":
-		return nil
-	case "broker.stats-get", "broker.rusage", "kvs.rusage", "state-machine.get", "overlay.health", "groups.stats-get":
-		var v any
-		if err := json.Unmarshal(b, &v); err != nil {
-			r.t.Error(err)
-		}
-		out, _ := json.Marshal(noNumbers(v))
-		return out
-	}
-	return p
-}
-
-// noNumbers hides all numbers in decoded JSON.
-func noNumbers(v any) any {
-	switch v := v.(type) {
-	case map[string]any:
-		for k := range v {
-			v[k] = noNumbers(v[k])
-		}
-	case []any:
-		for i := range v {
-			v[i] = noNumbers(v[i])
-		}
-	case float64:
-		return 0
-	}
-	return v
 }

@@ -123,11 +123,19 @@ func (r *rank) deliver(m *codec.Message, src *Conn, bt *batch) bool {
 
 // fail answers a request with an error made by the broker of r.
 func (r *rank) fail(req *codec.Message, errnum uint32, text string, bt *batch) {
-	var payload []byte
-	if text != "" {
-		payload = append([]byte(text), 0)
+	if req.Flags&codec.FlagNoResponse == 0 {
+		r.reply(failure(req, errnum, text), bt)
 	}
-	r.respond(req, errnum, payload, bt)
+}
+
+// failure makes an error of a request.
+func failure(req *codec.Message, errnum uint32, text string) *codec.Message {
+	m := codec.NewResponse(req)
+	m.Errnum = errnum
+	if text != "" {
+		m.SetPayload(append([]byte(text), 0))
+	}
+	return m
 }
 
 // respond answers a request in the name of a service of r. A nil payload is
@@ -137,9 +145,15 @@ func (r *rank) respond(req *codec.Message, errnum uint32, payload []byte, bt *ba
 		return
 	}
 	m := codec.NewResponse(req)
-	m.Flags |= codec.FlagRoute
-	m.UserID, m.Rolemask, m.Errnum = r.inst.b.cfg.owner, roleOwner|roleLocal, errnum
+	m.Errnum = errnum
 	m.SetPayload(payload)
+	r.reply(m, bt)
+}
+
+// reply sends a response as one of the broker of r, which m becomes.
+func (r *rank) reply(m *codec.Message, bt *batch) {
+	m.Flags |= codec.FlagRoute
+	m.UserID, m.Rolemask = r.inst.b.cfg.owner, roleOwner|roleLocal
 	r.counters.txResponse.Add(1)
 	r.response(m, bt)
 }

@@ -1,7 +1,6 @@
 package fluxtest
 
 import (
-	"strconv"
 	"strings"
 
 	"github.com/flux-sdk/flux/codec"
@@ -52,15 +51,14 @@ func (c *Conn) request(m *codec.Message, bt *batch) {
 		c.answer(m, c.unsubscribe(m), bt)
 		return
 	case "service.add":
-		errnum, byRouter := c.addService(m)
-		// The broker is asked on behalf of the client and heeds the flag. What
-		// the router itself objects to, it says anyway.
-		if m.Flags&codec.FlagNoResponse == 0 || byRouter {
+		if errnum, answer := c.addService(m); answer {
 			c.answer(m, errnum, bt)
 		}
 		return
 	case "service.remove":
-		c.answer(m, c.removeService(m), bt)
+		if errnum, answer := c.removeService(m); answer {
+			c.answer(m, errnum, bt)
+		}
 		return
 	}
 	if !c.arm(m) {
@@ -97,58 +95,6 @@ func early(topic string) bool {
 		return true
 	}
 	return false
-}
-
-// addService registers a service; byRouter says that it did not come to asking
-// the broker.
-func (c *Conn) addService(m *codec.Message) (errnum uint32, byRouter bool) {
-	name, ok := decodeObject(m.Payload).str("service")
-	if !ok {
-		return ePROTO, true
-	}
-	c.inst.mu.Lock()
-	defer c.inst.mu.Unlock()
-	old := c.r.services[name]
-	switch {
-	case old != nil && old.client != nil:
-		return eEXIST, true
-	case !mayRegister(m, name):
-		return ePERM, false
-	case strings.Contains(name, "."):
-		return eINVAL, false
-	case old != nil || c.inst.b.scripts.serves(name, c.r.n):
-		return eEXIST, false
-	}
-	c.r.services[name] = &service{name: name, client: c}
-	if c.services == nil {
-		c.services = make(map[string]struct{})
-	}
-	c.services[name] = struct{}{}
-	return 0, false
-}
-
-// mayRegister is the rule for service names: guests have a prefix of their own.
-func mayRegister(m *codec.Message, name string) bool {
-	if m.Rolemask&roleOwner != 0 {
-		return true
-	}
-	return m.Rolemask&roleUser != 0 && m.UserID != codec.UserIDUnknown &&
-		strings.HasPrefix(name, strconv.FormatUint(uint64(m.UserID), 10)+"-")
-}
-
-func (c *Conn) removeService(m *codec.Message) uint32 {
-	name, ok := decodeObject(m.Payload).str("service")
-	if !ok {
-		return ePROTO
-	}
-	c.inst.mu.Lock()
-	defer c.inst.mu.Unlock()
-	if _, mine := c.services[name]; !mine {
-		return eNOENT
-	}
-	delete(c.services, name)
-	delete(c.r.services, name)
-	return 0
 }
 
 // armKey is what a disconnect notice is sent for once.

@@ -115,14 +115,15 @@ func TestLog(t *testing.T) {
 			return m
 		}
 		want(t, w.call(record(5, "<48>1 - 0 x 1 - - one")), 0, "")
-		w.send(record(0, "two"), flagged(record(6, "three"), codec.FlagNoResponse))
+		w.send(record(0, "<48>1 - 0 x 1 - - two"), flagged(record(6, "<48>1 - 0 x 1 - - three"), codec.FlagNoResponse))
+		w.send(record(0, "no record"), record(0, "<48>1 - 1 x 1 - - of another rank"))
 		w.none()
-		for _, text := range []string{"<48>1 - 0 x 1 - - one", "two", "three"} {
-			want(t, follower.next(), 0, text)
+		for _, text := range []string{"one", "two", "three"} {
+			want(t, follower.next(), 0, "<48>1 - 0 x 1 - - "+text)
 		}
 		w.send(dmesg(obj{"follow": false}))
-		for _, text := range []string{"<48>1 - 0 x 1 - - one", "two", "three"} {
-			want(t, w.next(), 0, text)
+		for _, text := range []string{"one", "two", "three"} {
+			want(t, w.next(), 0, "<48>1 - 0 x 1 - - "+text)
 		}
 		want(t, w.next(), 61, "")
 		b.Log(0, 6, "app", "four")
@@ -143,7 +144,7 @@ func TestLog(t *testing.T) {
 		b.Log(0, 3, "app", "five")
 		b.Log(7, 3, "app", "no such rank")
 		m := w.call(request("log.stats-get", 1, nil))
-		if text, _ := codec.TextPayload(m.Payload); text != `{"ring-used":5,"count":6,"local":6,"remote":0}` {
+		if text, _ := codec.TextPayload(m.Payload); text != `{"ring-used":5,"count":6,"local":6,"remote":2}` {
 			t.Error(text)
 		}
 	})
