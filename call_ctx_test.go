@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -47,9 +48,7 @@ func senders() map[string]func(ctx context.Context, c *Client, opts ...CallOptio
 			return c.Send(ctx, codec.NewEvent("a.b"))
 		},
 	}
-	for name, call := range callers {
-		all[name] = call
-	}
+	maps.Copy(all, callers)
 	return all
 }
 

@@ -142,7 +142,7 @@ func TestLogHandlerConforms(t *testing.T) {
 					t.Fatalf("line %q", l)
 				}
 				m := map[string]any{slog.LevelKey: f[1], slog.MessageKey: f[3], slog.TimeKey: f[2]}
-				for _, attr := range strings.Fields(f[4]) {
+				for attr := range strings.FieldsSeq(f[4]) {
 					key, value, _ := strings.Cut(attr, "=")
 					at := m
 					for {

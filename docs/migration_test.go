@@ -143,7 +143,7 @@ func TestMigrationCoverage(t *testing.T) {
 		if strings.HasPrefix(line, "#") {
 			continue
 		}
-		for _, name := range strings.Fields(line) {
+		for name := range strings.FieldsSeq(line) {
 			if !covered[name] {
 				t.Errorf("migration.md has no row for %s", name)
 			}
