@@ -192,7 +192,7 @@ func TestReconnectWaitsForTheBroker(t *testing.T) {
 
 		// The old broker, on its way down: start over.
 		wait.Fail(uint32(flux.ENOENT), "broker has surpassed RUN state")
-		wait = <-waits
+		<-waits
 		pendingYet(t, "the call", call)
 		mustEqual(t, "requests", topicsOf(b, first+2), []string{"state-machine.wait"})
 

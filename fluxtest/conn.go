@@ -188,12 +188,14 @@ func (c *Conn) leave(bt *batch) {
 	c.inst.evmu.Unlock()
 }
 
-// hangUp closes the stream, after what can be written at once is written.
+// hangUp closes the stream. What was queued is written first, for as long as
+// the transport gives it, unless the connection is stalled.
 func (c *Conn) hangUp() {
 	c.hangOnce.Do(func() {
 		c.SetFaults(Faults{}) // nothing held, nothing delayed
-		c.q.Flush()
-		c.stream.Close()
+		if c.stream.gate.shut(Writes) || c.inst.b.faults.gate.shut(Writes) {
+			c.stream.Close()
+		}
 		c.tc.Close()
 	})
 }

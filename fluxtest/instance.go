@@ -128,9 +128,11 @@ func (r *rank) hangUp() {
 	if l != nil {
 		l.Close()
 	}
+	var wg sync.WaitGroup // a client that does not read takes a while
 	for _, c := range conns {
-		c.hangUp()
+		wg.Go(c.hangUp)
 	}
+	wg.Wait()
 }
 
 func hangUpRank(r *rank) { r.hangUp() }

@@ -1,6 +1,7 @@
 package fluxtest_test
 
 import (
+	"os"
 	"os/exec"
 	"slices"
 	"strings"
@@ -10,7 +11,6 @@ import (
 	"github.com/flux-sdk/flux/fluxtest"
 	"github.com/flux-sdk/flux/internal/capture"
 	"github.com/flux-sdk/flux/internal/capture/golden"
-	"github.com/flux-sdk/flux/transport"
 )
 
 // A recorded conversation, replayed from the client's side, gets the recorded
@@ -170,8 +170,10 @@ func TestReplayThroughRelay(t *testing.T) {
 	if _, err := exec.LookPath("flux"); err != nil {
 		t.Skipf("NOT TESTED: flux relay against the embedded broker: %v", err)
 	}
-	b := fluxtest.New(t, fluxtest.Size(4), fluxtest.FanOut(32), fluxtest.Owner(0),
-		fluxtest.MapCred(func(_ uint32, c transport.Cred) transport.Cred { return transport.Cred{PID: c.PID} }))
+	if os.Getuid() != 0 {
+		t.Skip("NOT TESTED: flux relay against the embedded broker: the recorded userid is 0, and the relay states its own")
+	}
+	b := fluxtest.New(t, fluxtest.Size(4), fluxtest.FanOut(32))
 	for _, name := range []string{"ssh-relay", "ssh-relay-ping"} {
 		recs, err := golden.Load(name)
 		if err != nil {
