@@ -273,7 +273,7 @@ func TestReconnectWhileHeldBack(t *testing.T) {
 		b.Restart()
 		b.Resume()
 		err := <-call
-		if errors.Is(err, flux.ErrConnLost) { // it was being sent at that very moment
+		if errors.Is(err, flux.ErrConnLost) && !flux.SafeToRetry(err) { // it was being sent at that very moment
 			err = operations()["Call"](t.Context(), c)
 		}
 		if err != nil {
