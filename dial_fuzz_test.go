@@ -28,7 +28,7 @@ func FuzzDialURI(f *testing.F) {
 	f.Fuzz(func(t *testing.T, uri string) {
 		ctx, cancel := context.WithCancel(t.Context())
 		defer cancel()
-		u, err := transport.ParseURI(uri)
+		u, _ := transport.ParseURI(uri)
 		_, missing := os.Lstat(u.Path)
 		scheme := u.Scheme
 		if scheme == "fd" || scheme == "local" && missing == nil {
