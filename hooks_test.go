@@ -142,7 +142,7 @@ func TestHooksTakeTurns(t *testing.T) {
 	for range 20 {
 		synctest.Test(t, func(t *testing.T) {
 			b := fluxtest.New(t, fluxtest.InProcess())
-			var h hookLog
+			h := hookLog{then: func() { <-time.After(time.Nanosecond) }} // much may happen meanwhile
 			c := b.Client(flux.WithHooks(flux.Hooks{
 				Connected:    h.hooks().Connected,
 				Disconnected: func(error) { h.add("disconnected") },
@@ -158,6 +158,7 @@ func TestHooksTakeTurns(t *testing.T) {
 				<-time.After(time.Nanosecond)
 			}
 			c.Close()
+			<-time.After(time.Microsecond)
 			lines := h.take()
 			want := "connected false"
 			for i, line := range lines {
