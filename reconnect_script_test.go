@@ -4,12 +4,15 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/flux-sdk/flux"
 	"github.com/flux-sdk/flux/codec"
+	"github.com/flux-sdk/flux/fluxtest"
 	"github.com/flux-sdk/flux/transport"
 )
 
@@ -246,5 +249,88 @@ func TestReconnectServeEndsInTheRestore(t *testing.T) {
 		s.answer(remove, 0)
 		go c.Call(t.Context(), "svc.call", nil)
 		s.want("svc.call")
+	})
+}
+
+// mute is a stream that fails to write at some time, and whose reader notices
+// only later.
+type mute struct {
+	io.ReadWriteCloser
+	broken atomic.Bool
+	notice chan struct{}
+}
+
+func (m *mute) Write(p []byte) (int, error) {
+	if m.broken.Load() {
+		return 0, errNoWay
+	}
+	return m.ReadWriteCloser.Write(p)
+}
+
+func (m *mute) Read(p []byte) (int, error) {
+	n, err := m.ReadWriteCloser.Read(p)
+	if err != nil {
+		<-m.notice
+	}
+	return n, err
+}
+
+// What a connection does not take because it is broken, though its reader has not
+// noticed, is for the next one. A message that nobody takes is an error at once.
+func TestReconnectAfterAFailedWrite(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := fluxtest.New(t, fluxtest.InProcess())
+		b.Handle("svc.*", func(r *fluxtest.Request) {
+			if r.Streaming() {
+				r.End()
+			} else {
+				r.Respond(nil)
+			}
+		})
+		var first *mute
+		c := dialWith(t, func(ctx context.Context) (transport.Conn, error) {
+			s, err := b.DialBytes(ctx)
+			if err != nil || first != nil {
+				return transport.NewConn(s, transport.Config{}), err
+			}
+			first = &mute{ReadWriteCloser: s, notice: make(chan struct{})}
+			return transport.NewConn(first, transport.Config{}), nil
+		}, flux.WithReconnect(quick))
+		first.broken.Store(true)
+		lost := begin(func() error { return operations()["Call"](t.Context(), c) })
+		pendingYet(t, "the first call", lost)
+		ends := make(map[string]<-chan error)
+		for name, op := range operations() {
+			ends[name] = begin(func() error { return op(t.Context(), c) })
+		}
+		ends["Subscribe"] = begin(func() error {
+			_, err := c.Subscribe(t.Context(), "a")
+			return err
+		})
+		ready := make(chan struct{})
+		served := begin(func() error {
+			return c.Serve(t.Context(), "calc", echo, flux.OnReady(func() { close(ready) }))
+		})
+		for name, ch := range ends {
+			pendingYet(t, name, ch)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		_, err := c.Call(ctx, "svc.call", nil)
+		mustMatch(t, "a call with a deadline", err, context.DeadlineExceeded)
+		if !flux.SafeToRetry(err) {
+			t.Errorf("%v is not safe to retry", err)
+		}
+		close(first.notice)
+		mustMatch(t, "the first call", <-lost, flux.ErrConnLost)
+		for name, ch := range ends {
+			if err := <-ch; err != nil {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+		<-ready
+		mustMatch(t, "an impossible message", c.Send(t.Context(), codec.NewRequest("a\x00b")), codec.ErrUnsendable)
+		c.Close()
+		mustMatch(t, "Serve", <-served, flux.ErrClosed)
 	})
 }
