@@ -54,6 +54,8 @@ func (s *sideQueue) Queue(m *codec.Message, _ bool) error {
 
 func (s *sideQueue) Flush() {}
 
+func (s *sideQueue) FlushSoon() {}
+
 func (s *sideQueue) Full() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -79,6 +81,8 @@ func (s *sideQueue) Admit(ctx context.Context) error {
 		}
 	}
 }
+
+func (s *sideQueue) AdmitFlow(ctx context.Context) error { return s.Admit(ctx) }
 
 func (s *sideQueue) drain() {
 	for {

@@ -70,7 +70,7 @@ func newStreamConn(raw rawIO, cfg Config) *streamConn {
 }
 
 func (c *streamConn) Send(ctx context.Context, m *codec.Message) error {
-	if err := c.w.admit(ctx); err != nil {
+	if err := c.w.admit(ctx, sendLimit); err != nil {
 		return err
 	}
 	return c.Queue(m, true)
@@ -78,7 +78,9 @@ func (c *streamConn) Send(ctx context.Context, m *codec.Message) error {
 
 func (c *streamConn) Full() bool { return c.w.full() }
 
-func (c *streamConn) Admit(ctx context.Context) error { return c.w.admit(ctx) }
+func (c *streamConn) Admit(ctx context.Context) error { return c.w.admit(ctx, sendLimit) }
+
+func (c *streamConn) AdmitFlow(ctx context.Context) error { return c.w.admit(ctx, flowLimit) }
 
 func (c *streamConn) Queue(m *codec.Message, flush bool) error {
 	if err := c.w.put(m, flush); err != nil {
@@ -91,6 +93,8 @@ func (c *streamConn) Queue(m *codec.Message, flush bool) error {
 }
 
 func (c *streamConn) Flush() { c.w.flush() }
+
+func (c *streamConn) FlushSoon() { c.w.flushSoon() }
 
 func (c *streamConn) Recv(m *codec.Message) error {
 	if err := c.r.next(m); err != nil {

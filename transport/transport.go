@@ -46,6 +46,9 @@ type Queuer interface {
 	// Admit waits as Send does, within ctx, while too much is accepted and not
 	// yet written.
 	Admit(ctx context.Context) error
+	// AdmitFlow is Admit for one of many messages by the same sender, which
+	// waits with less queued.
+	AdmitFlow(ctx context.Context) error
 	// Full reports whether Admit would wait. It takes no lock.
 	Full() bool
 	// Queue accepts m as Send does, at once and however much is waiting. If
@@ -55,6 +58,10 @@ type Queuer interface {
 	Queue(m *codec.Message, flush bool) error
 	// Flush starts writing what was queued. It does not wait.
 	Flush()
+	// FlushSoon is Flush for one of many messages that nobody waits for: while
+	// they come fast, many of them leave together, a fraction of a millisecond
+	// later.
+	FlushSoon()
 }
 
 // Batcher tells whether Recv has the next message in memory already, so that a

@@ -20,6 +20,9 @@ const (
 	// sendLimit is how many bytes may be accepted and not written before Send
 	// waits.
 	sendLimit = 4 << 20
+	// flowLimit is the same for one who sends many messages: buffers of up to
+	// this size are kept, so a flow allocates none.
+	flowLimit = 1 << 20
 	// keepBuffer is the largest buffer that is kept for reuse. A payload of
 	// 1 MiB fits with its header.
 	keepBuffer = 1<<20 + 64<<10
@@ -42,8 +45,9 @@ type writer struct {
 	mu       sync.Mutex
 	buf      []byte // accepted, not taken
 	spare    []byte
-	writing  int           // bytes taken, not written
-	flushing bool          // somebody is at the stream
+	writing  int  // bytes taken, not written
+	flushing bool // somebody is at the stream
+	cork     cork
 	err      error         // sticky: nothing is accepted any more
 	space    chan struct{} // closed when Send may go on; nil while nobody waits
 	drained  chan struct{} // closed when nothing is left; nil while nobody waits
@@ -63,14 +67,17 @@ func (w *writer) full() bool { return w.backlog.Load() >= sendLimit }
 // noBacklog is what nothing that is still counted gets near.
 const noBacklog = math.MinInt64 / 2
 
-// admit waits until less than sendLimit is queued.
-func (w *writer) admit(ctx context.Context) error {
+// admit waits until less than limit is queued.
+func (w *writer) admit(ctx context.Context, limit int) error {
 	if err := ctx.Err(); err != nil {
 		return context.Cause(ctx)
 	}
+	if w.backlog.Load() < int64(limit) {
+		return nil
+	}
 	for {
 		w.mu.Lock()
-		if w.err != nil || len(w.buf)+w.writing < sendLimit {
+		if w.err != nil || len(w.buf)+w.writing < limit {
 			w.mu.Unlock()
 			return nil
 		}
