@@ -1,32 +1,70 @@
 package flux
 
+import (
+	"bytes"
+	"slices"
+
+	"github.com/flux-sdk/flux/codec"
+)
+
 // accepted are the requests that a server has taken and whose handlers have not
 // returned. They are found by their sender, whose cancel and disconnect
 // messages are dealt with on the reader however many requests there are.
 type accepted struct {
 	n     int
-	peers map[string]map[uint32]*inflight // by origin and matchtag; further ones of the same tag are linked
+	peers map[string]*sender // by origin
+	last  *sender            // of the newest request, which the next one often has too
+	route []byte             // of that request
+	short []*inflight        // on inline routes: hardly ever more than one
+}
+
+// sender is the connection that requests came over, and those of them that are
+// being handled, by matchtag; further ones of the same tag are linked.
+type sender struct {
+	origin string
+	tags   map[uint32]*inflight
 }
 
 func (a *accepted) add(f *inflight) {
-	if a.peers == nil {
-		a.peers = make(map[string]map[uint32]*inflight)
+	a.n++
+	if f.route.opts.inline {
+		a.short = append(a.short, f)
+		return
 	}
-	tags := a.peers[f.origin]
-	if tags == nil {
-		tags = make(map[uint32]*inflight)
-		a.peers[f.origin] = tags
+	if a.last == nil || !bytes.Equal(a.route, f.req.msg.Routes) {
+		a.find(f.req.msg.Routes)
+	}
+	f.from = a.last
+	if len(f.from.tags) == 0 {
+		a.peers[f.from.origin] = f.from
 	}
 	tag := f.req.msg.Matchtag
-	if f.next = tags[tag]; f.next != nil {
+	if f.next = f.from.tags[tag]; f.next != nil {
 		f.next.prev = f
 	}
-	tags[tag] = f
-	a.n++
+	f.from.tags[tag] = f
+}
+
+// find makes the sender with these routes the last one.
+func (a *accepted) find(routes codec.Routes) {
+	if a.peers == nil {
+		a.peers = make(map[string]*sender)
+	}
+	a.route = append(a.route[:0], routes...)
+	origin := routes.Origin()
+	if a.last = a.peers[origin]; a.last == nil {
+		a.last = &sender{origin, make(map[uint32]*inflight)}
+	}
 }
 
 func (a *accepted) remove(f *inflight) {
-	tags := a.peers[f.origin]
+	a.n--
+	if f.route.opts.inline {
+		i := slices.Index(a.short, f)
+		a.short = slices.Delete(a.short, i, i+1)
+		return
+	}
+	tags := f.from.tags
 	switch {
 	case f.prev != nil:
 		f.prev.next = f.next
@@ -35,41 +73,55 @@ func (a *accepted) remove(f *inflight) {
 	default:
 		delete(tags, f.req.msg.Matchtag)
 		if len(tags) == 0 {
-			delete(a.peers, f.origin)
+			delete(a.peers, f.from.origin)
 		}
 	}
 	if f.next != nil {
 		f.next.prev = f.prev
 	}
 	f.prev, f.next = nil, nil
-	a.n--
 }
 
 // tagged lists the requests of one sender with one matchtag: more than one if
 // the tag was used again after a response and before the handler's return.
 func (a *accepted) tagged(origin string, tag uint32) (list []*inflight) {
-	for f := a.peers[origin][tag]; f != nil; f = f.next {
-		list = append(list, f)
+	if p := a.peers[origin]; p != nil {
+		for f := p.tags[tag]; f != nil; f = f.next {
+			list = append(list, f)
+		}
+	}
+	for _, f := range a.short {
+		if f.req.msg.Matchtag == tag && f.req.msg.Routes.Origin() == origin {
+			list = append(list, f)
+		}
 	}
 	return list
 }
 
 // of lists the requests of one sender.
-func (a *accepted) of(origin string) []*inflight {
-	return appendTags(nil, a.peers[origin])
+func (a *accepted) of(origin string) (list []*inflight) {
+	if p := a.peers[origin]; p != nil {
+		list = p.appendTo(list)
+	}
+	for _, f := range a.short {
+		if f.req.msg.Routes.Origin() == origin {
+			list = append(list, f)
+		}
+	}
+	return list
 }
 
 // all lists every request.
 func (a *accepted) all() []*inflight {
 	list := make([]*inflight, 0, a.n)
-	for _, tags := range a.peers {
-		list = appendTags(list, tags)
+	for _, p := range a.peers {
+		list = p.appendTo(list)
 	}
-	return list
+	return append(list, a.short...)
 }
 
-func appendTags(list []*inflight, tags map[uint32]*inflight) []*inflight {
-	for _, f := range tags {
+func (p *sender) appendTo(list []*inflight) []*inflight {
+	for _, f := range p.tags {
 		for ; f != nil; f = f.next {
 			list = append(list, f)
 		}

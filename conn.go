@@ -99,13 +99,14 @@ func newConn(t transport.Conn, o dialOptions) *conn {
 }
 
 // read is the reader loop of a link. It never waits for anything but the
-// transport.
+// transport, except that an inline handler may make it wait until another
+// goroutine has taken over.
 func (c *conn) read(l *link) {
-	defer close(l.ended)
 	var m codec.Message
 	for {
 		if err := l.t.Recv(&m); err != nil {
 			c.lost(l, err)
+			close(l.ended)
 			return
 		}
 		c.stats.rx.count(m.Type)
@@ -116,7 +117,9 @@ func (c *conn) read(l *link) {
 		case codec.TypeResponse:
 			c.response(l, &m)
 		case codec.TypeRequest:
-			c.request(l, &m)
+			if !c.request(l, &m) {
+				return // another goroutine reads on
+			}
 		case codec.TypeEvent:
 			c.event(l, &m)
 		}
@@ -160,8 +163,9 @@ func (c *conn) response(l *link, m *codec.Message) {
 	}
 }
 
-// request gives a request to the service it belongs to.
-func (c *conn) request(l *link, m *codec.Message) {
+// request gives a request to the service it belongs to. It reports false if the
+// link is not this goroutine's to read any more.
+func (c *conn) request(l *link, m *codec.Message) (mine bool) {
 	c.mu.Lock()
 	s := c.services[serviceOf(m.Topic)]
 	if s == nil {
@@ -169,13 +173,13 @@ func (c *conn) request(l *link, m *codec.Message) {
 	}
 	c.mu.Unlock()
 	if c.loop && c.loopback(l, m) {
-		return
+		return true
 	}
 	if s == nil {
 		c.refuseWith(l, m, unknownMethod(m.Topic))
-		return
+		return true
 	}
-	s.request(l, m)
+	return s.request(l, m)
 }
 
 // unusable says why a client can send nothing any more. Called with mu held.

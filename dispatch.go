@@ -22,6 +22,8 @@ func (s *server) accept(f *inflight) (err error) {
 	switch {
 	case s.draining:
 		err = unknownMethod(f.req.Topic())
+	case f.route.opts.inline:
+		f.started = true // at once, by the reader
 	case f.route.opts.sequential:
 		err = s.acceptSequential(f)
 	case s.running < s.opts.maxInFlight:
@@ -32,7 +34,7 @@ func (s *server) accept(f *inflight) (err error) {
 		s.waiting, err = s.enqueue(s.waiting, f)
 	}
 	if err != nil {
-		f.cancel(err)
+		f.ctx.cancel(err)
 		return err
 	}
 	s.active.add(f)
@@ -146,7 +148,7 @@ func (s *server) forget(f *inflight) {
 
 // run calls the handler and answers with what it returns, if it does.
 func (f *inflight) run() {
-	defer f.cancel(errHandlerEnded)
+	defer f.ctx.cancel(errHandlerEnded)
 	errno, text := EIO, "handler ended its goroutine"
 	defer func() { f.finish(errno, text) }()
 	if f.ctx.Err() != nil { // ended while it waited
@@ -172,10 +174,10 @@ func (f *inflight) call() (errno Errno, text string) {
 func (f *inflight) handle() error {
 	list := f.s.c.opts.interceptors
 	if len(list) == 0 {
-		return f.route.serve(f.ctx, f, &f.req)
+		return f.route.serve(&f.ctx, f, &f.req)
 	}
 	h := intercept(list, Interceptor.WrapHandler, Handler(HandlerFunc(f.route.serve)))
-	return h.ServeFlux(f.ctx, f, &f.req)
+	return h.ServeFlux(&f.ctx, f, &f.req)
 }
 
 // logPanic reports a handler's panic; like net/http, to the default logger if

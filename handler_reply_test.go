@@ -151,6 +151,14 @@ func TestHandlerReply(t *testing.T) {
 				f.want(f.send("calc.add", streaming), tt.strm...)
 				f.want(f.send("calc.add", quiet))
 				f.want(f.send("calc.add"), tt.call...) // the service lives
+
+				mux := NewServeMux()
+				mux.Handle("inl.add", tt.h, Inline())
+				f.serve("inl", mux)
+				f.want(f.send("inl.add"), tt.call...)
+				f.want(f.send("inl.add", streaming), tt.strm...)
+				f.want(f.send("inl.add", quiet))
+				f.want(f.send("inl.add"), tt.call...)
 			})
 		})
 	}

@@ -17,6 +17,7 @@ type link struct {
 	side  *sideQueue    // q, if t is no Queuer itself
 	more  func() bool   // the next message is in memory already
 	ended chan struct{} // closed when the reader has returned
+	baton baton
 	fan   []*subscription
 
 	tags  mtag.Table[*pending]

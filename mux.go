@@ -65,6 +65,7 @@ func (m *ServeMux) add(pattern string, h Handler, opts []RouteOption, override b
 	for _, opt := range opts {
 		opt.applyRoute(&r.opts)
 	}
+	r.opts.inline = r.opts.inline && !r.opts.sequential
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.exact == nil {

@@ -66,6 +66,7 @@ type routeOptions struct {
 	roles      Role
 	streaming  bool
 	sequential bool
+	inline     bool
 }
 
 type serveOptions struct {
@@ -207,6 +208,21 @@ func Streaming() RouteOption {
 // Sequential makes a route's requests run one at a time, in order of arrival.
 func Sequential() RouteOption {
 	return routeOption(func(o *routeOptions) { o.sequential = true })
+}
+
+// Inline makes a route's requests run on the goroutine that reads the
+// connection, one after another, which spares a short handler the goroutine of
+// its own and lets its responses leave together with others. The route's
+// handlers are not counted by [MaxInFlight].
+//
+// It is for handlers that neither wait nor compute for long. One that takes
+// more than some milliseconds, or waits for a reply over its own client, delays
+// what the connection receives until another goroutine has taken over reading,
+// and harms nothing else; but a route that does so regularly is better off
+// without Inline. On a [Sequential] route, which keeps the order even then, it
+// has no effect.
+func Inline() RouteOption {
+	return routeOption(func(o *routeOptions) { o.inline = true })
 }
 
 type serveOption func(*serveOptions)

@@ -114,6 +114,15 @@ func (c *conn) flush(l *link) {
 	l.q.Flush()
 }
 
+// flushSoon is flush that may wait for more, for a moment, if soon says so.
+func (c *conn) flushSoon(l *link, soon bool) {
+	if soon && c.watch == nil {
+		l.q.FlushSoon()
+	} else {
+		c.flush(l)
+	}
+}
+
 // stamp fills in the credentials that were asked for at Dial.
 func (c *conn) stamp(m *codec.Message) {
 	if c.opts.userid != nil && m.UserID == codec.UserIDUnknown {

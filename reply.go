@@ -29,22 +29,24 @@ var (
 // inflight is one request that a handler has: it sees to exactly one terminal
 // reply, or none where none is due.
 type inflight struct {
-	s      *server
-	l      *link
-	req    Request
-	origin string
-	route  *Route
-	ctx    context.Context
-	cancel context.CancelCauseFunc
+	s     *server
+	l     *link
+	req   Request
+	route *Route
+	ctx   requestContext
+
+	turn uint64 // of the reader's, if it runs the handler itself
 
 	// Guarded by s.mu.
+	from       *sender
 	prev, next *inflight // in accepted
 	started    bool      // its turn has come
 
 	mu       sync.Mutex
-	over     error // not nil: nothing more is sent, and why
-	answered bool  // Respond was called
-	failed   error // what kept the one response from being sent
+	out      codec.Message // the response that is being queued
+	over     error         // not nil: nothing more is sent, and why
+	answered bool          // Respond was called
+	failed   error         // what kept the one response from being sent
 }
 
 // Respond sends the one response, or an item of a stream.
@@ -59,38 +61,45 @@ func (f *inflight) Send(v any) error {
 }
 
 func (f *inflight) send(v any, respond bool) error {
-	m := codec.NewResponse(&f.req.msg)
-	if err := f.encode(m, v); err != nil {
-		return err
+	payload, err := codec.EncodePayload(v, f.s.c.codec.Marshal)
+	if err != nil {
+		return f.failing(err)
 	}
 	// A connection that takes no more holds up this handler only, and no longer
 	// than the request lasts.
-	if err := f.l.q.Admit(f.ctx); err != nil {
+	if respond {
+		err = f.l.q.Admit(&f.ctx)
+	} else {
+		err = f.l.q.AdmitFlow(&f.ctx)
+	}
+	if err != nil {
 		if f.ctx.Err() != nil {
 			return f.reason()
 		}
 		return err
 	}
-	if err := f.queue(m, respond); err != nil || f.req.NoResponse() {
+	if err := f.queue(payload, respond); err != nil || f.req.NoResponse() {
 		return err
 	}
-	f.s.c.flush(f.l)
+	f.flush(!respond)
 	return nil
 }
 
-// encode makes v the payload of m. A failure is kept: a handler that ignores it
+// failing keeps what kept a response from being sent: a handler that ignores it
 // and returns nil has not answered with an empty success.
-func (f *inflight) encode(m *codec.Message, v any) error {
-	payload, err := codec.EncodePayload(v, f.s.c.codec.Marshal)
-	if m.Payload = payload; err == nil && !f.s.c.fits(m) {
-		err = fmt.Errorf("%w: response with a payload of %d bytes, limit %d", codec.ErrTooLarge, len(payload), f.s.c.maxBody())
-	}
-	if err != nil {
-		f.mu.Lock()
-		f.failed = err
-		f.mu.Unlock()
-	}
+func (f *inflight) failing(err error) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.failed = err
 	return err
+}
+
+// flush starts the writing of what was queued, possibly with what follows soon,
+// or leaves that to the reader, who does it for all at the end of a batch.
+func (f *inflight) flush(soon bool) {
+	if f.turn == 0 || f.l.baton.turn.Load() != f.turn {
+		f.s.c.flushSoon(f.l, soon)
+	}
 }
 
 // reason is why the request is over, for a handler whose ctx has ended.
@@ -100,12 +109,12 @@ func (f *inflight) reason() error {
 	if f.over != nil {
 		return f.over
 	}
-	return context.Cause(f.ctx)
+	return f.ctx.reason()
 }
 
 // queue accepts a response under the lock, so that none follows the terminal
 // one; it does no I/O there.
-func (f *inflight) queue(m *codec.Message, respond bool) error {
+func (f *inflight) queue(payload []byte, respond bool) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	switch {
@@ -114,8 +123,15 @@ func (f *inflight) queue(m *codec.Message, respond bool) error {
 	case f.answered:
 		return errAnswered
 	}
+	f.out = *codec.NewResponse(&f.req.msg)
+	f.out.Payload = payload
+	defer func() { f.out.Payload = nil }()
+	if !f.s.c.fits(&f.out) {
+		f.failed = fmt.Errorf("%w: response with a payload of %d bytes, limit %d", codec.ErrTooLarge, len(payload), f.s.c.maxBody())
+		return f.failed
+	}
 	if !f.req.NoResponse() {
-		if err := f.s.c.queue(f.l, m); err != nil {
+		if err := f.s.c.queue(f.l, &f.out); err != nil {
 			f.failed = err
 			return err
 		}
@@ -148,7 +164,7 @@ func (f *inflight) end(errno Errno, text string, reason error) (ended bool) {
 // finish ends the request with what its handler returned and sends it.
 func (f *inflight) finish(errno Errno, text string) {
 	if f.end(errno, text, errHandlerEnded) && !f.req.NoResponse() {
-		f.s.c.flush(f.l)
+		f.flush(false)
 	}
 }
 
@@ -159,7 +175,7 @@ func (f *inflight) drop(cause error) {
 		f.over = cause
 	}
 	f.mu.Unlock()
-	f.cancel(cause)
+	f.ctx.cancel(cause)
 }
 
 // peerCanceled is the sender's own end of the request. The reply comes first: a
@@ -170,13 +186,13 @@ func (f *inflight) peerCanceled() {
 	} else {
 		f.end(ECANCELED, "", ErrPeerCanceled)
 	}
-	f.cancel(ErrPeerCanceled)
+	f.ctx.cancel(ErrPeerCanceled)
 }
 
 // serveEnded is the service's end of the request.
 func (f *inflight) serveEnded() (ended bool) {
 	ended = f.end(ECANCELED, f.s.endedText(), ErrServeEnded)
-	f.cancel(ErrServeEnded)
+	f.ctx.cancel(ErrServeEnded)
 	return ended
 }
 
@@ -194,7 +210,7 @@ func (f *inflight) outcome(err error) (Errno, string) {
 		return 0, ""
 	}
 	errno, text := wireError(err)
-	if context.Cause(f.ctx) == ErrServeEnded && (errors.Is(err, ErrServeEnded) || errors.Is(err, context.Canceled)) {
+	if f.ctx.reason() == ErrServeEnded && (errors.Is(err, ErrServeEnded) || errors.Is(err, context.Canceled)) {
 		return ECANCELED, f.s.endedText()
 	}
 	return errno, text

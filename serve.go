@@ -260,7 +260,7 @@ func (s *server) stopAccepting() <-chan struct{} {
 	}
 	s.mu.Unlock()
 	for _, f := range running {
-		f.cancel(ErrServeEnded) // its handler has the word
+		f.ctx.cancel(ErrServeEnded) // its handler has the word
 	}
 	for _, f := range waiting {
 		f.serveEnded() // flushed with service.remove

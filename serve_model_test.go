@@ -20,6 +20,7 @@ type serviceModel struct {
 type modelOptions struct {
 	roles                 Role // 0 for the default
 	streaming, sequential bool
+	inline                bool
 }
 
 func (o modelOptions) routeOptions() (opts []RouteOption) {
@@ -31,6 +32,9 @@ func (o modelOptions) routeOptions() (opts []RouteOption) {
 	}
 	if o.sequential {
 		opts = append(opts, Sequential())
+	}
+	if o.inline {
+		opts = append(opts, Inline())
 	}
 	return opts
 }
@@ -102,7 +106,7 @@ func serveModel(t *testing.T, seed uint64) {
 	mux, model := NewServeMux(), &serviceModel{opts: make(map[int]modelOptions)}
 	var log []string
 	for id := 1; id <= 2+pick(10); id++ {
-		o := modelOptions{streaming: pick(4) == 0, sequential: pick(4) == 0}
+		o := modelOptions{streaming: pick(4) == 0, sequential: pick(4) == 0, inline: pick(3) == 0}
 		if pick(2) == 0 {
 			o.roles = modelRoles[pick(len(modelRoles))]
 		}

@@ -51,24 +51,28 @@ func newServer(c *conn, owner *Client, name string, h Handler, ctx context.Conte
 }
 
 // request takes a request of this service. It runs on the reader and does not
-// wait.
-func (s *server) request(l *link, m *codec.Message) {
+// wait. It reports false if the reader has lost the link to a handler.
+func (s *server) request(l *link, m *codec.Message) (mine bool) {
 	route, err := s.route(m)
 	if err == nil && route == nil {
-		return // it was for the server itself
+		return true // it was for the server itself
 	}
 	if err == nil {
-		err = s.accept(s.newInflight(l, m, route))
+		f := s.newInflight(l, m, route)
+		if err = s.accept(f); err == nil && route.opts.inline {
+			return s.runInline(f)
+		}
 	}
 	if err != nil {
 		s.c.refuseWith(l, m, err)
 	}
+	return true
 }
 
 func (s *server) newInflight(l *link, m *codec.Message, route *Route) *inflight {
-	f := &inflight{s: s, l: l, req: Request{msg: *m}, origin: m.Routes.Origin(), route: route}
+	f := &inflight{s: s, l: l, req: Request{msg: *m}, route: route}
 	f.req.payload, f.req.present, f.req.codec = m.Payload, m.HasPayload(), s.c.codec
-	f.ctx, f.cancel = context.WithCancelCause(context.WithValue(s.base, requestKey{}, &f.req))
+	f.ctx.base, f.ctx.req = s.base, &f.req
 	return f
 }
 

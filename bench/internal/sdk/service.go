@@ -39,6 +39,8 @@ func (b *Bench) serve(ctx context.Context, c *flux.Client, name string, ready fu
 	var opts []flux.RouteOption
 	switch b.Service {
 	case "goroutine":
+	case "inline":
+		opts = append(opts, flux.Inline())
 	case "sequential":
 		opts = append(opts, flux.Sequential())
 	default:
