@@ -160,3 +160,10 @@ func localIO(c *net.UnixConn) rawIO {
 	}
 	return asRawIO(c)
 }
+
+// wakesThread reports whether each read of raw that waits is the wake-up of a
+// thread.
+func wakesThread(raw rawIO) bool {
+	_, ok := raw.(*blockIO)
+	return ok
+}

@@ -88,6 +88,9 @@ func (c *streamConn) Queue(m *codec.Message, flush bool) error {
 	}
 	if m.Type == codec.TypeRequest && m.Flags&codec.FlagNoResponse == 0 {
 		c.inflight.Add(1)
+		if m.Flags&codec.FlagStreaming == 0 {
+			c.r.rest.sent()
+		}
 	}
 	return nil
 }
@@ -99,6 +102,9 @@ func (c *streamConn) FlushSoon() { c.w.flushSoon() }
 func (c *streamConn) Recv(m *codec.Message) error {
 	if err := c.r.next(m); err != nil {
 		return c.w.ended(err)
+	}
+	if c.r.rest.can {
+		c.r.rest.received(m)
 	}
 	if m.Type == codec.TypeResponse && len(m.Routes) == 0 && m.Final() {
 		c.inflight.Add(-1)

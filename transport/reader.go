@@ -18,22 +18,29 @@ const (
 	// beyond it memory grows with the bytes that really arrive. A payload of
 	// 1 MiB fits with its header.
 	claimStep = 1<<20 + 64<<10
+	// blockSize is the most that small bodies share one allocation of. A body
+	// that is kept keeps its block.
+	blockSize = 4 << 10
 )
 
 // reader splits a byte stream into messages. It reads as much as there is and
-// copies each small body out, so that a message owns its memory.
+// copies each small body out, so that a message owns its memory, which it may
+// share with others that came in the same read.
 type reader struct {
 	raw     rawIO
 	max     int
 	dec     codec.Decoder
 	buf     []byte
 	at, end int
+	block   []byte // what is left of the last block
+	rest    rest
 	err     error
 }
 
 func (r *reader) init(raw rawIO, maxSize int) {
 	r.raw, r.max = raw, maxSize
 	r.buf = make([]byte, readBuffer)
+	r.rest.can = wakesThread(raw)
 }
 
 // buffered reports whether a whole message is in the buffer, or the next call
@@ -77,9 +84,23 @@ func (r *reader) body() ([]byte, error) {
 	if err := r.fill(n); err != nil {
 		return nil, unexpected(err)
 	}
-	body := make([]byte, n)
+	body := r.alloc(n)
 	r.at += copy(body, r.buf[r.at:r.end])
 	return body, nil
+}
+
+// alloc returns memory for a body that is in the buffer. As much is allocated
+// for it as what else is there will need.
+func (r *reader) alloc(n int) []byte {
+	if n > blockSize/4 {
+		return make([]byte, n)
+	}
+	if len(r.block) < n {
+		r.block = make([]byte, max(n, min(blockSize, r.end-r.at)))
+	}
+	b := r.block[:n:n]
+	r.block = r.block[n:]
+	return b
 }
 
 // bigBody reads the rest of a body straight into its own memory.
@@ -114,6 +135,9 @@ func (r *reader) fill(n int) error {
 	} else if len(r.buf)-r.end < shortRead || r.at+n > len(r.buf) {
 		r.end = copy(r.buf, r.buf[r.at:r.end])
 		r.at = 0
+	}
+	if r.rest.can && r.rest.due() {
+		nap(restPause)
 	}
 	for r.end-r.at < n {
 		k, err := r.raw.Read(r.buf[r.end:])

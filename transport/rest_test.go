@@ -1,0 +1,107 @@
+package transport
+
+import (
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/flux-sdk/flux/codec"
+)
+
+func flowItem() *codec.Message {
+	m := codec.NewResponse(request("flow.item", 1, nil))
+	m.Flags |= codec.FlagStreaming
+	return m
+}
+
+// The reader rests only in a flow that is long, fast, and not mixed with what
+// somebody waits for.
+func TestRestDue(t *testing.T) {
+	event, item := codec.NewEvent("flow.event"), flowItem()
+	final := codec.NewResponse(request("some.call", 1, nil))
+	for _, tt := range []struct {
+		name string
+		gap  time.Duration
+		feed func(r *rest, n int)
+		want bool
+	}{
+		{"fast events", restGap / 2, func(r *rest, _ int) { r.received(event) }, true},
+		{"fast stream", restGap / 2, func(r *rest, _ int) { r.received(item) }, true},
+		{"slow events", 2 * restGap, func(r *rest, _ int) { r.received(event) }, false},
+		{"requests among them", restGap / 2, func(r *rest, n int) {
+			r.received([]*codec.Message{event, request("some.call", 1, nil)}[n%100/99])
+		}, false},
+		{"responses among them", restGap / 2, func(r *rest, n int) {
+			r.received([]*codec.Message{event, final}[n%100/99])
+		}, false},
+		{"calls begin", restGap / 2, func(r *rest, n int) {
+			if r.received(event); n%100 == 0 {
+				r.sent()
+			}
+		}, false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				r := &rest{can: true}
+				for n := range restAfter - 1 {
+					time.Sleep(tt.gap)
+					tt.feed(r, n)
+					if r.due() {
+						t.Fatalf("it rests after %d messages", n+1)
+					}
+				}
+				rested := 0
+				for n := range 1000 {
+					time.Sleep(tt.gap)
+					tt.feed(r, n)
+					if r.due() {
+						rested++
+					}
+				}
+				// The first read of a flow has nothing to compare with.
+				if tt.want != (rested >= 999) || !tt.want && rested > 0 {
+					t.Errorf("it rests before %d of 1000 reads", rested)
+				}
+			})
+		})
+	}
+}
+
+// A broker in this process gets no rest: that would keep its goroutines waiting.
+func TestRestWhere(t *testing.T) {
+	a, b := Pipe(Config{})
+	defer a.Close()
+	defer b.Close()
+	if a.(*streamConn).r.rest.can {
+		t.Error("a pipe's reader rests")
+	}
+}
+
+// Bodies that came together share memory, but no byte of it.
+func TestBodiesShareBlocks(t *testing.T) {
+	a, b := Pipe(Config{})
+	defer b.Close()
+	q := a.(Queuer)
+	var want [][]byte
+	for n := range 300 {
+		p := pattern(n * 7 % 1500)
+		want = append(want, p)
+		if err := q.Queue(request("some.topic", uint32(n+1), p), false); err != nil {
+			t.Fatal(err)
+		}
+	}
+	q.Flush()
+	msgs := make([]codec.Message, len(want))
+	for n := range msgs {
+		if err := b.Recv(&msgs[n]); err != nil {
+			t.Fatal(err)
+		}
+		_ = append(msgs[n].Payload, "beyond its end"...) // must not be the next one's memory
+	}
+	for n, m := range msgs {
+		if string(m.Payload) != string(want[n]) {
+			t.Fatalf("payload %d of %d bytes is not what was sent", n, len(want[n]))
+		}
+	}
+	a.Close()
+}
