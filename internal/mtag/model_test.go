@@ -124,7 +124,7 @@ func (m *model) compare(t *testing.T, tab *Table[int]) {
 
 func TestModel(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
-	for _, limit := range []uint32{1, 2, 3, 4, 7, 16, 64} {
+	for _, limit := range []uint32{1, 2, 3, 4, 7, 16, 63, 64, 65, 200} {
 		for range 50 {
 			script := make([]byte, 600)
 			for i := range script {
@@ -143,6 +143,6 @@ func FuzzModel(f *testing.F) {
 		if len(script) > 4096 {
 			return
 		}
-		run(t, uint32(limit%64)+1, script)
+		run(t, uint32(limit%200)+1, script)
 	})
 }

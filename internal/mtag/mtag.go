@@ -9,6 +9,8 @@
 // one has its again, and stray late replies meet nobody.
 package mtag
 
+import "math/bits"
+
 // Max is the largest tag. C services unpack a tag into an int.
 const Max = 1<<31 - 1
 
@@ -22,17 +24,25 @@ const (
 	Retired
 )
 
-type entry[T any] struct {
-	v       T
-	retired bool
+// pageSize is how many tags in a row share a page: that of a bit set.
+const pageSize = 64
+
+// page holds tags in a row, which is what is in use of a busy table.
+type page[T any] struct {
+	live, retired uint64 // a bit for each
+	vals          [pageSize]T
 }
 
 // Table holds the tags in use on one connection, each with a value. The zero
 // value is an empty table. It has no lock of its own.
 type Table[T any] struct {
-	m       map[uint32]entry[T]
+	pages   map[uint32]*page[T] // those with tags in use, by tag / pageSize
+	near    *page[T]            // of the tag looked at last, nil for none
+	nearNum uint32
+	spare   *page[T]
 	last    uint32 // the tag given out most recently
 	max     uint32 // the largest to give out; 0 means Max
+	used    int
 	retired int
 	resting map[uint32]struct{} // free, but to be passed over once
 }
@@ -44,66 +54,109 @@ func (t *Table[T]) limit() uint32 {
 	return t.max
 }
 
+// find returns the page of a tag, nil if none of it is in use, and the tag's
+// place in it.
+func (t *Table[T]) find(tag uint32) (p *page[T], i uint32, bit uint64) {
+	num := tag / pageSize
+	i = tag % pageSize
+	if t.near == nil || t.nearNum != num {
+		p = t.pages[num]
+		if p == nil {
+			return nil, i, 1 << i
+		}
+		t.near, t.nearNum = p, num
+	}
+	return t.near, i, 1 << i
+}
+
 // Take makes the next free tag live with value v. It fails only when every tag
 // is in use.
 func (t *Table[T]) Take(v T) (tag uint32, ok bool) {
 	limit := t.limit()
-	if uint32(len(t.m)) >= limit {
+	if t.used >= int(limit) {
 		return 0, false
-	}
-	if t.m == nil {
-		t.m = make(map[uint32]entry[T])
 	}
 	for {
 		if t.last++; t.last > limit {
 			t.last = 1
 		}
-		if _, used := t.m[t.last]; used {
+		p, i, bit := t.find(t.last)
+		if p != nil && (p.live|p.retired)&bit != 0 {
 			continue
 		}
-		if _, rests := t.resting[t.last]; rests {
-			delete(t.resting, t.last)
-			continue
+		if len(t.resting) > 0 {
+			if _, rests := t.resting[t.last]; rests {
+				delete(t.resting, t.last)
+				continue
+			}
 		}
-		t.m[t.last] = entry[T]{v: v}
+		if p == nil {
+			p = t.addPage(t.last / pageSize)
+		}
+		p.live |= bit
+		p.vals[i] = v
+		t.used++
 		return t.last, true
 	}
 }
 
+func (t *Table[T]) addPage(num uint32) *page[T] {
+	if t.pages == nil {
+		t.pages = make(map[uint32]*page[T])
+	}
+	p := t.spare
+	if t.spare = nil; p == nil {
+		p = new(page[T])
+	}
+	t.pages[num] = p
+	t.near, t.nearNum = p, num
+	return p
+}
+
 // Get returns the value of a tag and its state.
 func (t *Table[T]) Get(tag uint32) (v T, s State) {
-	e, ok := t.m[tag]
+	p, i, bit := t.find(tag)
 	switch {
-	case !ok:
+	case p == nil || (p.live|p.retired)&bit == 0:
 		return v, Free
-	case e.retired:
-		return e.v, Retired
+	case p.retired&bit != 0:
+		return p.vals[i], Retired
 	}
-	return e.v, Live
+	return p.vals[i], Live
 }
 
 // Retire keeps a live tag in use with nobody waiting; v takes the place of its
 // value. It reports whether the tag was live.
 func (t *Table[T]) Retire(tag uint32, v T) bool {
-	e, ok := t.m[tag]
-	if !ok || e.retired {
+	p, i, bit := t.find(tag)
+	if p == nil || p.live&bit == 0 {
 		return false
 	}
-	t.m[tag] = entry[T]{v: v, retired: true}
+	p.live &^= bit
+	p.retired |= bit
+	p.vals[i] = v
 	t.retired++
 	return true
 }
 
 // Free gives a tag back: its last reply has come, or it was never sent.
 func (t *Table[T]) Free(tag uint32) {
-	e, ok := t.m[tag]
-	if !ok {
+	p, i, bit := t.find(tag)
+	if p == nil || (p.live|p.retired)&bit == 0 {
 		return
 	}
-	if e.retired {
+	if p.retired&bit != 0 {
 		t.retired--
 	}
-	delete(t.m, tag)
+	t.used--
+	var zero T
+	p.vals[i] = zero
+	p.live &^= bit
+	p.retired &^= bit
+	if p.live|p.retired == 0 && (t.last+1)/pageSize != tag/pageSize { // or the next tag would bring it back
+		delete(t.pages, tag/pageSize)
+		t.near, t.spare = nil, p
+	}
 	limit := t.limit()
 	if turns := (tag + limit - t.last - 1) % limit; turns < limit/2 {
 		if t.resting == nil {
@@ -114,19 +167,22 @@ func (t *Table[T]) Free(tag uint32) {
 }
 
 // Live and Retired count the tags in that state.
-func (t *Table[T]) Live() int    { return len(t.m) - t.retired }
+func (t *Table[T]) Live() int    { return t.used - t.retired }
 func (t *Table[T]) Retired() int { return t.retired }
 
 // All calls f for every tag in use until it returns false. f may free or
 // retire the tag it is given.
 func (t *Table[T]) All(f func(tag uint32, v T, s State) bool) {
-	for tag, e := range t.m {
-		s := Live
-		if e.retired {
-			s = Retired
-		}
-		if !f(tag, e.v, s) {
-			return
+	for num, p := range t.pages {
+		for used := p.live | p.retired; used != 0; used &= used - 1 {
+			i := uint32(bits.TrailingZeros64(used))
+			s := Live
+			if p.retired&(1<<i) != 0 {
+				s = Retired
+			}
+			if !f(num*pageSize+i, p.vals[i], s) {
+				return
+			}
 		}
 	}
 }
@@ -135,11 +191,12 @@ func (t *Table[T]) All(f func(tag uint32, v T, s State) bool) {
 // values of the tags that were live.
 func (t *Table[T]) Drain() []T {
 	var live []T
-	for _, e := range t.m {
-		if !e.retired {
-			live = append(live, e.v)
+	t.All(func(_ uint32, v T, s State) bool {
+		if s == Live {
+			live = append(live, v)
 		}
-	}
-	t.m, t.retired, t.resting = nil, 0, nil
+		return true
+	})
+	t.pages, t.near, t.used, t.retired, t.resting = nil, nil, 0, 0, nil
 	return live
 }
