@@ -25,7 +25,7 @@ type cork struct {
 // times what encoding a small frame does, and each wakes the peer.
 func (w *writer) flushSoon() {
 	w.mu.Lock()
-	if w.flushing || len(w.buf) == 0 || len(w.buf) < corkBytes && w.holdBack() {
+	if w.flushing || w.q.size == 0 || w.q.size < corkBytes && w.holdBack() {
 		w.mu.Unlock()
 		return
 	}
@@ -62,7 +62,7 @@ func (w *writer) uncork() {
 	for {
 		nap(corkPause)
 		w.mu.Lock()
-		if len(w.buf) == 0 || w.flushing {
+		if w.q.size == 0 || w.flushing {
 			w.cork.timed, w.cork.last = false, time.Now()
 			w.mu.Unlock()
 			return

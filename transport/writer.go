@@ -20,12 +20,9 @@ const (
 	// sendLimit is how many bytes may be accepted and not written before Send
 	// waits.
 	sendLimit = 4 << 20
-	// flowLimit is the same for one who sends many messages: buffers of up to
-	// this size are kept, so a flow allocates none.
+	// flowLimit is the same for one who sends many messages: as much is kept of
+	// the buffers, so a flow allocates none.
 	flowLimit = 1 << 20
-	// keepBuffer is the largest buffer that is kept for reuse. A payload of
-	// 1 MiB fits with its header.
-	keepBuffer = 1<<20 + 64<<10
 	// leaderTurn is how many bytes a sender writes for others before it hands
 	// the rest to a goroutine.
 	leaderTurn = 256 << 10
@@ -43,10 +40,9 @@ type writer struct {
 	backlog  atomic.Int64 // bytes accepted and not written; far below 0 once nothing is accepted
 
 	mu       sync.Mutex
-	buf      []byte // accepted, not taken
-	spare    []byte
-	writing  int  // bytes taken, not written
-	flushing bool // somebody is at the stream
+	q        frames // accepted, not taken
+	writing  int    // bytes taken, not written
+	flushing bool   // somebody is at the stream
 	cork     cork
 	err      error         // sticky: nothing is accepted any more
 	space    chan struct{} // closed when Send may go on; nil while nobody waits
@@ -77,7 +73,7 @@ func (w *writer) admit(ctx context.Context, limit int) error {
 	}
 	for {
 		w.mu.Lock()
-		if w.err != nil || len(w.buf)+w.writing < limit {
+		if w.err != nil || w.q.size+w.writing < limit {
 			w.mu.Unlock()
 			return nil
 		}
@@ -107,9 +103,9 @@ func (w *writer) put(m *codec.Message, flush bool) error {
 		defer w.mu.Unlock()
 		return w.err
 	}
-	buf, err := codec.AppendMax(w.buf, m, w.max)
-	w.backlog.Add(int64(len(buf) - len(w.buf)))
-	w.buf = buf
+	before := w.q.size
+	err := w.q.add(m, w.max)
+	w.backlog.Add(int64(w.q.size - before))
 	if err != nil || w.flushing || !flush {
 		w.mu.Unlock()
 		return err
@@ -126,7 +122,7 @@ func (w *writer) put(m *codec.Message, flush bool) error {
 
 func (w *writer) flush() {
 	w.mu.Lock()
-	if w.flushing || len(w.buf) == 0 {
+	if w.flushing || w.q.size == 0 {
 		w.mu.Unlock()
 		return
 	}
@@ -176,17 +172,14 @@ func (w *writer) drain(b []byte, done int) {
 func (w *writer) take() []byte {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if len(w.buf) == 0 {
+	b := w.q.take()
+	if w.writing = len(b); b == nil {
 		w.flushing = false
 		if w.drained != nil {
 			close(w.drained)
 			w.drained = nil
 		}
-		return nil
 	}
-	b := w.buf
-	w.buf, w.spare = w.spare[:0], nil
-	w.writing = len(b)
 	return b
 }
 
@@ -195,9 +188,7 @@ func (w *writer) wrote(b []byte) {
 	defer w.mu.Unlock()
 	w.writing = 0
 	w.backlog.Add(-int64(len(b)))
-	if cap(b) <= keepBuffer {
-		w.spare = b[:0]
-	}
+	w.q.recycle(b)
 	if w.space != nil {
 		close(w.space)
 		w.space = nil
@@ -213,7 +204,7 @@ func (w *writer) fail(err error) {
 	if w.err == nil {
 		w.err = fmt.Errorf("write: %w", err)
 	}
-	w.buf, w.spare, w.writing = nil, nil, 0
+	w.q, w.writing = frames{}, 0
 	w.backlog.Store(noBacklog)
 	for _, ch := range []*chan struct{}{&w.space, &w.drained} {
 		if *ch != nil {

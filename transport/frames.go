@@ -1,0 +1,71 @@
+package transport
+
+import (
+	"slices"
+
+	"github.com/flux-sdk/flux/codec"
+)
+
+const (
+	// chunkSize is the size of the buffers of a long queue.
+	chunkSize = 256 << 10
+	// keepBytes is how much buffer is kept for reuse. A payload of 1 MiB fits
+	// with its header.
+	keepBytes = 1<<20 + 64<<10
+)
+
+// frames is a queue of encoded frames. A long one grows by further buffers and
+// not by copying what it has.
+type frames struct {
+	full  [][]byte // the oldest first
+	last  []byte   // is filled
+	size  int      // bytes in all of them
+	spare [][]byte
+	kept  int // capacity of the spare ones
+}
+
+// add encodes m at the end of the queue.
+func (q *frames) add(m *codec.Message, maxSize int) error {
+	if n := len(q.last); n > 0 && n+len(m.Payload)+len(m.Routes) > chunkSize-(1<<10) {
+		q.full = append(q.full, q.last)
+		if q.last = q.reuse(); q.last == nil {
+			q.last = make([]byte, 0, chunkSize)
+		}
+	}
+	buf, err := codec.AppendMax(q.last, m, maxSize)
+	q.size += len(buf) - len(q.last)
+	q.last = buf
+	return err
+}
+
+// take removes the oldest buffer; nil says that the queue is empty.
+func (q *frames) take() (b []byte) {
+	switch {
+	case len(q.full) > 0:
+		b = q.full[0]
+		q.full = slices.Delete(q.full, 0, 1)
+	case len(q.last) > 0:
+		b, q.last = q.last, q.reuse()
+	}
+	q.size -= len(b)
+	return b
+}
+
+func (q *frames) reuse() []byte {
+	n := len(q.spare)
+	if n == 0 {
+		return nil
+	}
+	b := q.spare[n-1]
+	q.spare = slices.Delete(q.spare, n-1, n)
+	q.kept -= cap(b)
+	return b
+}
+
+// recycle takes a buffer back whose bytes are not needed any more.
+func (q *frames) recycle(b []byte) {
+	if q.kept+cap(b) <= keepBytes {
+		q.spare = append(q.spare, b[:0])
+		q.kept += cap(b)
+	}
+}
