@@ -66,6 +66,13 @@ func TestMapCred(t *testing.T) {
 	for rank, id := range []uint32{uid, 4242} {
 		c := dialTest(t, b.URIOf(uint32(rank)))
 		defer c.Close()
+		// It is known at the broker when it has an answer.
+		if err := c.Send(t.Context(), request("attr.get", 1, obj{"name": "rank"})); err != nil {
+			t.Fatal(err)
+		}
+		if err := c.Recv(new(codec.Message)); err != nil {
+			t.Fatal(err)
+		}
 		if got := b.Conns()[rank].UserID(); got != id {
 			t.Errorf("rank %d: userid %d, want %d", rank, got, id)
 		}
