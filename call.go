@@ -2,7 +2,6 @@ package flux
 
 import (
 	"context"
-	"sync"
 
 	"github.com/flux-sdk/flux/codec"
 )
@@ -87,40 +86,6 @@ func (cl *Client) Do(ctx context.Context, m *codec.Message) (Response, error) {
 	return cl.call(ctx, &own, "")
 }
 
-// Go is [Client.Call] that does not wait for the response: the channel gets
-// exactly one Response and is closed. It is buffered, so nobody needs to
-// receive. Go itself waits, within ctx, only while too much is queued for
-// sending, and with [Upstream] until the own rank is known.
-func (cl *Client) Go(ctx context.Context, topic string, req any, opts ...CallOption) <-chan Response {
-	g := &goCall{ch: make(chan Response, 1)}
-	o := newCallOptions(opts)
-	var m codec.Message
-	if err := cl.build(ctx, "call", &m, topic, req, o); err != nil {
-		g.end(failed(err))
-		return g.ch
-	}
-	if cl.mustWait() {
-		go func() {
-			r, err := cl.call(ctx, &m, o.cancelTopic)
-			if err != nil && (r.r == nil || r.Err() == nil) {
-				r = failed(err) // an interceptor's
-			}
-			g.end(r)
-		}()
-		return g.ch
-	}
-	cancel := cancelRequest(&m, o.cancelTopic)
-	g.pending = pending{owner: cl, topic: m.Topic, sink: g}
-	if err := cl.c.begin(ctx, &g.pending, &m); err != nil {
-		g.end(failed(err))
-		return g.ch
-	}
-	if ctx.Done() != nil {
-		g.watch(ctx, cancel)
-	}
-	return g.ch
-}
-
 // Notify sends a request that wants no response: nil says that it was accepted
 // for sending, and nothing more is ever known of it (FLUX_RPC_NORESPONSE).
 func (cl *Client) Notify(ctx context.Context, topic string, req any, opts ...CallOption) error {
@@ -162,18 +127,6 @@ func (cl *Client) post(ctx context.Context, op string, m *codec.Message) error {
 			return c.sendError(ctx, cl, op, m.Topic, err)
 		}
 	}
-}
-
-// mustWait reports whether starting a call may take time: while the connection
-// is being restored, and with interceptors, which may do anything.
-func (cl *Client) mustWait() bool {
-	c := cl.c
-	if len(c.opts.interceptors) > 0 {
-		return true
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.unusable(cl) == nil && !c.link.ready
 }
 
 // exchange sends m and waits for its response.
@@ -233,45 +186,3 @@ func (u *unary) release() {
 
 func (u *unary) reply(m *codec.Message, _ bool) { u.ch <- u.c.newReply(u.topic, m) }
 func (u *unary) fail(err error)                 { u.ch <- failed(err) }
-
-// goCall is a call whose channel belongs to the user.
-type goCall struct {
-	pending
-	ch chan Response
-
-	mu   sync.Mutex
-	over bool
-	stop func() bool // ends the watch of the ctx
-}
-
-func (g *goCall) reply(m *codec.Message, _ bool) { g.end(g.owner.c.newReply(g.topic, m)) }
-func (g *goCall) fail(err error)                 { g.end(failed(err)) }
-
-func (g *goCall) end(r Response) {
-	g.ch <- r
-	close(g.ch)
-	g.mu.Lock()
-	g.over = true
-	stop := g.stop
-	g.mu.Unlock()
-	if stop != nil {
-		stop()
-	}
-}
-
-// watch ends the call when ctx ends. The reply may come before it is set up.
-func (g *goCall) watch(ctx context.Context, cancel codec.Message) {
-	stop := context.AfterFunc(ctx, func() {
-		if g.owner.c.abandon(&g.pending) {
-			g.owner.c.sendCancel(&g.pending, &cancel)
-			g.end(failed(&opError{op: "call", topic: g.topic, err: ctxError(ctx)}))
-		}
-	})
-	g.mu.Lock()
-	g.stop = stop
-	over := g.over
-	g.mu.Unlock()
-	if over {
-		stop()
-	}
-}

@@ -38,6 +38,7 @@ type conn struct {
 	subs    subTable
 
 	unaries  sync.Pool // of *unary
+	ties     ties
 	services map[string]*server
 	fallback *server           // WithHandler
 	loop     bool              // what is sent comes back: see loopback
@@ -52,11 +53,12 @@ type conn struct {
 type pending struct {
 	owner  *Client // nil for the library's own requests
 	link   *link
-	tag    uint32
 	topic  string
-	stream bool
 	sink   sink
-	where  string // who started it, if matchtags are being debugged
+	where  *string // who started it, if matchtags are being debugged
+	tag    uint32
+	stream bool
+	tied   bool // a goCall that ends with its ctx
 
 	// Of a stream, guarded by conn.mu: it is with the transport; it was ended
 	// before that, so that whoever sends it must cancel it.
@@ -277,6 +279,7 @@ func (c *conn) end(err error) {
 	c.services, c.fallback = nil, nil
 	c.mu.Unlock()
 	c.die()
+	c.ties.close()
 	c.debugReport()
 	for _, p := range live {
 		p.sink.fail(&opError{op: p.op(), topic: p.topic, err: err})

@@ -134,7 +134,7 @@ func (s *server) rusage(_ context.Context, w Responder, r *Request) error {
 	req := struct {
 		Who string `json:"who"`
 	}{"self"}
-	if r.present {
+	if r.msg.HasPayload() {
 		if err := r.Decode(&req); err != nil {
 			return EPROTO
 		}

@@ -13,20 +13,15 @@ import (
 type Event struct{ e *event }
 
 // event is what an Event points to.
-type event struct {
-	content
-	msg codec.Message // zero for an error
-}
+type event struct{ content }
 
 var errNoEvent = errors.New("flux: zero Event: received from a closed channel?")
 
 func (c *conn) newEvent(m *codec.Message) Event {
-	e := &event{msg: *m}
-	e.payload, e.present, e.codec = m.Payload, m.HasPayload(), c.codec
-	return Event{e}
+	return Event{&event{content{msg: *m, codec: c.codec}}}
 }
 
-func failedEvent(err error) Event { return Event{&event{content: content{err: err}}} }
+func failedEvent(err error) Event { return Event{&event{content{err: err}}} }
 
 // Err is nil for an event that was published. A [*GapError] says that events
 // are missing here and the subscription goes on; any other error is its end.

@@ -50,10 +50,7 @@ type Responder interface {
 
 // Request is a request as its handler gets it. Its methods may be called
 // concurrently.
-type Request struct {
-	content
-	msg codec.Message
-}
+type Request struct{ content }
 
 // Topic is the full topic: "calc.add".
 func (r *Request) Topic() string { return r.msg.Topic }

@@ -18,7 +18,7 @@ func (c *conn) debugWhere(p *pending) {
 	}
 	where := callerOutside()
 	c.mu.Lock()
-	p.where = where
+	p.where = &where
 	c.mu.Unlock()
 }
 
@@ -40,7 +40,7 @@ func callerOutside() string {
 // tombstone is what the tag table keeps of a request that was given up: nothing,
 // or what a report needs.
 func (p *pending) tombstone() *pending {
-	if p.where == "" {
+	if p.where == nil {
 		return nil
 	}
 	return &pending{topic: p.topic, where: p.where, tag: p.tag}
@@ -54,7 +54,7 @@ func (c *conn) debugLate(p *pending, m *codec.Message) {
 	if !m.Final() {
 		what = "still in use"
 	}
-	debugf(c.opts.matchDebug, "late reply: matchtag %d, %s, started by %s and given up: %s", p.tag, p.topic, p.where, what)
+	debugf(c.opts.matchDebug, "late reply: matchtag %d, %s, started by %s and given up: %s", p.tag, p.topic, *p.where, what)
 }
 
 // debugLeft reports the tags in use at the end of a link. Called with mu held:
@@ -64,12 +64,12 @@ func (c *conn) debugLeft(l *link) {
 		return
 	}
 	l.tags.All(func(tag uint32, p *pending, s mtag.State) bool {
-		if p != nil && p.where != "" {
+		if p != nil && p.where != nil {
 			state := "unanswered"
 			if s == mtag.Retired {
 				state = "given up, last reply never came"
 			}
-			c.debugLines = append(c.debugLines, fmt.Sprintf("matchtag %d, %s, started by %s: %s", tag, p.topic, p.where, state))
+			c.debugLines = append(c.debugLines, fmt.Sprintf("matchtag %d, %s, started by %s: %s", tag, p.topic, *p.where, state))
 		}
 		return true
 	})

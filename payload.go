@@ -43,40 +43,39 @@ func (r Response) decodeOwn(v any) error {
 	return r.r.decode(v, json.Unmarshal)
 }
 
-// content is the payload of a received message and the roads to it. Each of
-// them passes err first.
+// content is a received message and the roads to its payload. Each of them
+// passes err first.
 type content struct {
-	err     error // what the message says went wrong
-	payload []byte
-	present bool // a payload part was there
-	codec   PayloadCodec
+	err   error // what the message says went wrong, or what went wrong here
+	codec PayloadCodec
+	msg   codec.Message // zero for a local error
 }
 
 func (c *content) bytes() ([]byte, error) {
 	if c.err != nil {
 		return nil, c.err
 	}
-	return c.payload, nil
+	return c.msg.Payload, nil
 }
 
 func (c *content) text() (string, error) {
 	switch {
 	case c.err != nil:
 		return "", c.err
-	case !c.present:
+	case !c.msg.HasPayload():
 		return "", ErrNoPayload
 	}
-	return codec.TextPayload(c.payload)
+	return codec.TextPayload(c.msg.Payload)
 }
 
 func (c *content) decode(v any, unmarshal func([]byte, any) error) error {
 	switch {
 	case c.err != nil:
 		return c.err
-	case !c.present:
+	case !c.msg.HasPayload():
 		return fmt.Errorf("decode into %T: %w", v, ErrNoPayload)
 	}
-	b, err := codec.JSONPayload(c.payload)
+	b, err := codec.JSONPayload(c.msg.Payload)
 	if err != nil {
 		return fmt.Errorf("decode into %T: %w", v, err)
 	}

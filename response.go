@@ -15,10 +15,7 @@ import (
 type Response struct{ r *reply }
 
 // reply is what a Response points to.
-type reply struct {
-	content
-	msg codec.Message // zero for a local error
-}
+type reply struct{ content }
 
 var errNoResponse = errors.New("flux: zero Response: received from a closed channel?")
 
@@ -28,8 +25,7 @@ func (c *conn) newReply(topic string, m *codec.Message) Response {
 }
 
 func makeResponse(topic string, m *codec.Message, pc PayloadCodec) Response {
-	r := &reply{msg: *m}
-	r.payload, r.present, r.codec = m.Payload, m.HasPayload(), pc
+	r := &reply{content{msg: *m, codec: pc}}
 	if m.Errnum != 0 {
 		r.err = remoteError(topic, m)
 	}
@@ -46,7 +42,7 @@ func remoteError(topic string, m *codec.Message) *Error {
 }
 
 // failed is the Response that stands for a local error.
-func failed(err error) Response { return Response{&reply{content: content{err: err}}} }
+func failed(err error) Response { return Response{&reply{content{err: err}}} }
 
 // Err is nil for a success, an [*Error] for what the service said, and another
 // error for what went wrong here.

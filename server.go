@@ -70,8 +70,7 @@ func (s *server) request(l *link, m *codec.Message) (mine bool) {
 }
 
 func (s *server) newInflight(l *link, m *codec.Message, route *Route) *inflight {
-	f := &inflight{s: s, l: l, req: Request{msg: *m}, route: route}
-	f.req.payload, f.req.present, f.req.codec = m.Payload, m.HasPayload(), s.c.codec
+	f := &inflight{s: s, l: l, req: Request{content{msg: *m, codec: s.c.codec}}, route: route}
 	f.ctx.base, f.ctx.req = s.base, &f.req
 	return f
 }
