@@ -25,18 +25,37 @@ type Caller interface {
 // are local: [ErrClosed], [ErrConnLost], an encoding error, a request that must
 // not be sent (codec.ErrUnsendable).
 func (cl *Client) Call(ctx context.Context, topic string, req any, opts ...CallOption) (Response, error) {
-	o := newCallOptions(opts)
+	if len(opts) > 0 || len(cl.c.opts.interceptors) > 0 {
+		return cl.callWith(ctx, topic, req, opts)
+	}
 	u := cl.newUnary()
-	if err := cl.build(ctx, "call", &u.m, topic, req, o); err != nil {
-		u.release()
+	err := cl.build(ctx, "call", &u.m, topic, req, codec.NodeAny)
+	if err == nil {
+		err = u.begin(ctx)
+	}
+	if err != nil {
+		return u.unsent(err)
+	}
+	select {
+	case r := <-u.ch:
+		return u.answered(r)
+	case <-ctx.Done():
+		return u.giveUp(ctx, "")
+	}
+}
+
+// callWith is Call with options or interceptors. It is kept apart, as are other
+// rare cases, so that a call which waits does with the smallest stack: there may
+// be very many of them.
+//
+//go:noinline
+func (cl *Client) callWith(ctx context.Context, topic string, req any, opts []CallOption) (Response, error) {
+	o := newCallOptions(opts)
+	var m codec.Message
+	if err := cl.build(ctx, "call", &m, topic, req, o.nodeid); err != nil {
 		return failed(err), err
 	}
-	if len(cl.c.opts.interceptors) > 0 {
-		m := u.m
-		u.release()
-		return cl.call(ctx, &m, o.cancelTopic)
-	}
-	return u.run(ctx, o.cancelTopic)
+	return cl.call(ctx, &m, o.cancelTopic)
 }
 
 // call passes a request through the interceptors, if there are any.
@@ -93,7 +112,7 @@ func (cl *Client) Notify(ctx context.Context, topic string, req any, opts ...Cal
 		return &opError{op: "notify", topic: topic, err: errNoNotify}
 	}
 	var m codec.Message
-	if err := cl.build(ctx, "notify", &m, topic, req, newCallOptions(opts)); err != nil {
+	if err := cl.build(ctx, "notify", &m, topic, req, newCallOptions(opts).nodeid); err != nil {
 		return err
 	}
 	m.Flags |= codec.FlagNoResponse
@@ -133,31 +152,54 @@ func (cl *Client) post(ctx context.Context, op string, m *codec.Message) error {
 func (cl *Client) exchange(ctx context.Context, m *codec.Message, cancelTopic string) (Response, error) {
 	u := cl.newUnary()
 	u.m = *m
-	return u.run(ctx, cancelTopic)
+	if err := u.begin(ctx); err != nil {
+		return u.unsent(err)
+	}
+	select {
+	case r := <-u.ch:
+		return u.answered(r)
+	case <-ctx.Done():
+		return u.giveUp(ctx, cancelTopic)
+	}
 }
 
-// run sends the request and waits for its response.
-func (u *unary) run(ctx context.Context, cancelTopic string) (Response, error) {
-	defer u.release()
+// begin sends the request.
+func (u *unary) begin(ctx context.Context) error {
 	u.topic = u.m.Topic
-	if err := u.c.begin(ctx, &u.pending, &u.m); err != nil {
-		return failed(err), err
-	}
-	var r Response
-	select {
-	case r = <-u.ch:
-	case <-ctx.Done():
-		if u.c.abandon(&u.pending) {
-			if cancelTopic != "" {
-				cancel := cancelRequest(&u.m, cancelTopic)
-				u.c.sendCancel(&u.pending, &cancel)
-			}
-			err := &opError{op: "call", topic: u.topic, err: ctxError(ctx)}
-			return failed(err), err
-		}
-		r = <-u.ch // the reply won the race and is on its way here
-	}
+	return u.c.begin(ctx, &u.pending, &u.m)
+}
+
+// answered ends a call that has its response.
+//
+//go:noinline
+func (u *unary) answered(r Response) (Response, error) {
+	u.release()
 	return r, r.Err()
+}
+
+// unsent ends a call of which nothing was sent.
+//
+//go:noinline
+func (u *unary) unsent(err error) (Response, error) {
+	u.release()
+	return failed(err), err
+}
+
+// giveUp ends a call whose ctx has ended.
+//
+//go:noinline
+func (u *unary) giveUp(ctx context.Context, cancelTopic string) (Response, error) {
+	defer u.release()
+	if !u.c.abandon(&u.pending) {
+		r := <-u.ch // the reply won the race and is on its way here
+		return r, r.Err()
+	}
+	if cancelTopic != "" {
+		cancel := cancelRequest(&u.m, cancelTopic)
+		u.c.sendCancel(&u.pending, &cancel)
+	}
+	err := &opError{op: "call", topic: u.topic, err: ctxError(ctx)}
+	return failed(err), err
 }
 
 // unary is a call that waits on a channel. It goes back to the pool only when

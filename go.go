@@ -17,7 +17,7 @@ func (cl *Client) Go(ctx context.Context, topic string, req any, opts ...CallOpt
 	u := cl.newUnary() // for its message
 	defer u.release()
 	m := &u.m
-	if err := cl.build(ctx, "call", m, topic, req, o); err != nil {
+	if err := cl.build(ctx, "call", m, topic, req, o.nodeid); err != nil {
 		g.end(failed(err))
 		return g.ch
 	}

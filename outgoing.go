@@ -13,12 +13,12 @@ import (
 // exactly one end; after an error, none, and nothing was accepted for sending.
 func (c *conn) begin(ctx context.Context, p *pending, m *codec.Message) error {
 	if ctx.Err() != nil {
-		return &opError{op: p.op(), topic: m.Topic, err: ctxError(ctx), unsent: true}
+		return p.unsent(m, ctxError(ctx))
 	}
 	for {
 		l, err := c.admit(ctx, p.owner)
 		if err != nil {
-			return &opError{op: p.op(), topic: m.Topic, err: err, unsent: true}
+			return p.unsent(m, err)
 		}
 		tag, ok := l.tags.Take(p)
 		if ok {
@@ -26,7 +26,7 @@ func (c *conn) begin(ctx context.Context, p *pending, m *codec.Message) error {
 		}
 		c.mu.Unlock()
 		if !ok {
-			return &opError{op: p.op(), topic: m.Topic, err: errNoMatchtag, unsent: true}
+			return p.unsent(m, errNoMatchtag)
 		}
 		c.debugWhere(p)
 		m.Matchtag = tag
@@ -43,6 +43,13 @@ func (c *conn) begin(ctx context.Context, p *pending, m *codec.Message) error {
 			return c.sendError(ctx, p.owner, p.op(), m.Topic, err)
 		}
 	}
+}
+
+// unsent is the error of a request of which nothing was sent.
+//
+//go:noinline
+func (p *pending) unsent(m *codec.Message, err error) error {
+	return &opError{op: p.op(), topic: m.Topic, err: err, unsent: true}
 }
 
 // replaced reports whether a message that l did not accept is for the next link,

@@ -9,22 +9,35 @@ import (
 )
 
 // build makes m the request that Call, Go, Notify and Stream send.
-func (cl *Client) build(ctx context.Context, op string, m *codec.Message, topic string, req any, o callOptions) error {
+func (cl *Client) build(ctx context.Context, op string, m *codec.Message, topic string, req any, nodeid uint32) error {
 	payload, err := codec.EncodePayload(req, cl.c.codec.Marshal)
 	if err != nil {
-		return &opError{op: op, topic: topic, err: fmt.Errorf("encode the payload: %w", err)}
+		return notEncoded(op, topic, err)
 	}
 	*m = codec.Message{
 		Type: codec.TypeRequest, Flags: codec.FlagRoute,
-		UserID: codec.UserIDUnknown, NodeID: o.nodeid, Topic: topic, Payload: payload,
+		UserID: codec.UserIDUnknown, NodeID: nodeid, Topic: topic, Payload: payload,
 	}
-	if o.nodeid == codec.NodeUpstream {
-		// On the wire, upstream is one's own rank with a flag that skips it.
-		if m.NodeID, err = cl.Rank(ctx); err != nil {
-			return fmt.Errorf("flux: %s %s upstream: own rank: %w", op, topic, err)
-		}
-		m.Flags |= codec.FlagUpstream
+	if nodeid == codec.NodeUpstream {
+		return cl.setUpstream(ctx, op, m)
 	}
+	return nil
+}
+
+//go:noinline
+func notEncoded(op, topic string, err error) error {
+	return &opError{op: op, topic: topic, err: fmt.Errorf("encode the payload: %w", err)}
+}
+
+// setUpstream addresses m upstream: on the wire, that is one's own rank with a
+// flag that skips it.
+//
+//go:noinline
+func (cl *Client) setUpstream(ctx context.Context, op string, m *codec.Message) (err error) {
+	if m.NodeID, err = cl.Rank(ctx); err != nil {
+		return fmt.Errorf("flux: %s %s upstream: own rank: %w", op, m.Topic, err)
+	}
+	m.Flags |= codec.FlagUpstream
 	return nil
 }
 

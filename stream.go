@@ -34,7 +34,7 @@ type Streamer interface {
 func (cl *Client) Stream(ctx context.Context, topic string, req any, opts ...StreamOption) (<-chan Response, error) {
 	o := newStreamOptions(opts)
 	var m codec.Message
-	if err := cl.build(ctx, "stream", &m, topic, req, o); err != nil {
+	if err := cl.build(ctx, "stream", &m, topic, req, o.nodeid); err != nil {
 		return nil, err
 	}
 	m.Flags |= codec.FlagStreaming

@@ -154,28 +154,47 @@ func checkSend(m *Message, maxSize int) (int, error) {
 	switch m.Type {
 	case TypeRequest, TypeResponse, TypeEvent:
 		if m.wireFlags()&FlagTopic == 0 {
-			return 0, unsendable("%s without a topic: brokers drop it in silence", m.Type)
+			return 0, m.misfit()
 		}
 	case TypeControl:
 	default:
-		return 0, unsendable("type %d is none of request (1), response (2), event (4), control (8)", m.Type)
-	}
-	if i := strings.IndexByte(m.Topic, 0); i >= 0 {
-		return 0, unsendable("topic %q has a NUL at byte %d: the receiver would cut it there", m.Topic, i)
-	}
-	if m.Type == TypeRequest && m.Flags&FlagNoResponse == 0 {
-		if n := servicePrefix(m.Topic); n > MaxService {
-			return 0, unsendable("topic has %d bytes before its last period, %d at most: brokers drop it in silence", n, MaxService)
-		}
-	}
-	if err := m.Routes.check(); err != nil {
-		return 0, unsendable("%w", err)
+		return 0, m.misfit()
 	}
 	n := bodySize(m)
-	if maxSize = limit(maxSize); n > maxSize {
-		return 0, fmt.Errorf("%w: %s %q of %d bytes, limit %d", ErrTooLarge, m.Type, m.Topic, n, maxSize)
+	if strings.IndexByte(m.Topic, 0) >= 0 || n > limit(maxSize) ||
+		len(m.Topic) > MaxService && m.prefixTooLong() || len(m.Routes) > 0 && m.Routes.check() != nil {
+		return 0, m.refusal(n, maxSize)
 	}
 	return n, nil
+}
+
+// misfit says what is wrong with the type of m, or what its type wants.
+func (m *Message) misfit() error {
+	switch m.Type {
+	case TypeRequest, TypeResponse, TypeEvent:
+		return unsendable("%s without a topic: brokers drop it in silence", m.Type)
+	}
+	return unsendable("type %d is none of request (1), response (2), event (4), control (8)", m.Type)
+}
+
+// prefixTooLong reports whether the router would drop m because it could not
+// make a disconnect topic of its topic.
+func (m *Message) prefixTooLong() bool {
+	return m.Type == TypeRequest && m.Flags&FlagNoResponse == 0 && servicePrefix(m.Topic) > MaxService
+}
+
+// refusal says why m is not to be sent.
+func (m *Message) refusal(n, maxSize int) error {
+	if i := strings.IndexByte(m.Topic, 0); i >= 0 {
+		return unsendable("topic %q has a NUL at byte %d: the receiver would cut it there", m.Topic, i)
+	}
+	if m.prefixTooLong() {
+		return unsendable("topic has %d bytes before its last period, %d at most: brokers drop it in silence", servicePrefix(m.Topic), MaxService)
+	}
+	if err := m.Routes.check(); err != nil {
+		return unsendable("%w", err)
+	}
+	return fmt.Errorf("%w: %s %q of %d bytes, limit %d", ErrTooLarge, m.Type, m.Topic, n, limit(maxSize))
 }
 
 // servicePrefix is the length of the text that the router makes a disconnect

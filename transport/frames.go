@@ -27,15 +27,22 @@ type frames struct {
 // add encodes m at the end of the queue.
 func (q *frames) add(m *codec.Message, maxSize int) error {
 	if n := len(q.last); n > 0 && n+len(m.Payload)+len(m.Routes) > chunkSize-(1<<10) {
-		q.full = append(q.full, q.last)
-		if q.last = q.reuse(); q.last == nil {
-			q.last = make([]byte, 0, chunkSize)
-		}
+		q.extend()
 	}
 	buf, err := codec.AppendMax(q.last, m, maxSize)
 	q.size += len(buf) - len(q.last)
 	q.last = buf
 	return err
+}
+
+// extend begins another buffer.
+//
+//go:noinline
+func (q *frames) extend() {
+	q.full = append(q.full, q.last)
+	if q.last = q.reuse(); q.last == nil {
+		q.last = make([]byte, 0, chunkSize)
+	}
 }
 
 // take removes the oldest buffer; nil says that the queue is empty.

@@ -99,9 +99,9 @@ func (w *writer) admit(ctx context.Context, limit int) error {
 // put encodes m into the queue and, if flush is set, sees to it being written.
 func (w *writer) put(m *codec.Message, flush bool) error {
 	w.mu.Lock()
-	if w.err != nil {
-		defer w.mu.Unlock()
-		return w.err
+	if err := w.err; err != nil {
+		w.mu.Unlock()
+		return err
 	}
 	before := w.q.size
 	err := w.q.add(m, w.max)
