@@ -24,8 +24,9 @@ const (
 
 // The services that all programs call.
 const (
-	cService  = "cbench"
-	goService = "gbench"
+	cService   = "cbench"
+	goService  = "gbench" // on the reader, as a handler of libflux is
+	gorService = "ggor"   // a goroutine for each request
 )
 
 // n scales a number of operations to the kind of run.
@@ -122,6 +123,10 @@ func (r *runner) brokerCells() []cell {
 			cl.add("go>go", call, append([]string{"echo", goService}, args...)...)
 			cl.add("c>go", c, append([]string{"echo", goService}, args...)...)
 			cl.add("go>c", call, append([]string{"echo", cService}, args...)...)
+			if e.depth == 64 || !r.short {
+				cl.add("c>gor", c, append([]string{"echo", gorService}, args...)...)
+				cl.add("go>gor", call, append([]string{"echo", gorService}, args...)...)
+			}
 		})
 	}
 	add("connect", func(cl *cell) {
@@ -148,9 +153,10 @@ func (r *runner) embeddedCells() []cell {
 			peer = []string{"serial", n}
 		}
 		cl := cell{name: fmt.Sprint("embed ", d)}
-		cl.add("call", p.with("call"), "embed", depth, n)
-		cl.add("go", p.with("go", "-api", "go"), "embed", depth, n)
-		cl.add("memory", p.with("memory", "-conn", "memory"), "embed", depth, n)
+		cl.add("call", p.with("call", "-svcmode", "inline"), "embed", depth, n)
+		cl.add("go", p.with("go", "-api", "go", "-svcmode", "inline"), "embed", depth, n)
+		cl.add("memory", p.with("memory", "-conn", "memory", "-svcmode", "inline"), "embed", depth, n)
+		cl.add("gor", p.with("gor"), "embed", depth, n)
 		for _, impl := range []string{"nats", "grpc", "netrpc"} {
 			cl.add(impl, p.peer(impl), peer...)
 		}
@@ -158,6 +164,7 @@ func (r *runner) embeddedCells() []cell {
 	}
 	cl := cell{name: "embed stream"}
 	cl.add("call", p.with("call"), "embedstream", r.n(300000))
+	cl.add("memory", p.with("memory", "-conn", "memory"), "embedstream", r.n(300000))
 	for _, impl := range []string{"nats", "grpc"} {
 		cl.add(impl, p.peer(impl), "stream", r.n(300000))
 	}

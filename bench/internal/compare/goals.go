@@ -60,7 +60,10 @@ var goals = []goal{
 	{"subscriber", "sub", "call", "c", cpu, 1.0, 0.5},
 	{"echo, Go to Go, depth 1", "echo 13 1", "go>go", "c", rate, 1.0, 1.2},
 	{"echo, Go to Go, depth 64", "echo 13 64", "go>go", "c", rate, 0.95, 1.05},
-	{"service, each request, goroutine each", "echo 13 64", "c>go", "c", serviceCPU, 1.4, 1.2},
+	{"echo, Go to Go, depth 1, goroutine each", "echo 13 1", "go>gor", "c", rate, 0, 0},
+	{"echo, Go to Go, depth 64, goroutine each", "echo 13 64", "go>gor", "c", rate, 0, 0},
+	{"service, each request, inline", "echo 13 64", "c>go", "c", serviceCPU, 1.1, 0.9},
+	{"service, each request, goroutine each", "echo 13 64", "c>gor", "c", serviceCPU, 1.4, 1.2},
 	{"echo 1 KiB, depth 64", "echo 1024 64", "go>go", "c", rate, 0.95, 1.05},
 	{"echo 64 KiB, depth 8", "echo 65536 8", "go>go", "c", rate, 0.9, 1.0},
 	{"echo 1 MiB, depth 1", "echo 1048576 1", "go>go", "c", rate, 1.4, 1.8},
@@ -76,6 +79,9 @@ var goals = []goal{
 	{"embedded, depth 256", "embed 256", "call", "grpc", rate, 6, 0},
 	{"embedded, streamed messages", "embed stream", "call", "nats", rate, 2, 4},
 	{"embedded, depth 64", "embed 64", "call", "netrpc", rate, 0, 0},
+	{"embedded in memory, serial", "embed 1", "memory", "nats", p50, 0, 0},
+	{"embedded in memory, depth 64", "embed 64", "memory", "nats", rate, 0, 0},
+	{"embedded in memory, streamed messages", "embed stream", "memory", "nats", rate, 0, 0},
 }
 
 // met reports whether v is as good as the bar.

@@ -116,7 +116,10 @@ func (r *runner) startServices(ctx context.Context) (stop func(), err error) {
 		}
 		return nil
 	}
-	err = start(append(r.programs.with("go"), "svc", goService)...)
+	err = start(append(r.programs.with("go", "-svcmode", "inline"), "svc", goService)...)
+	if err == nil {
+		err = start(append(r.programs.with("gor"), "svc", gorService)...)
+	}
 	if err == nil && r.programs.c != "" {
 		err = start(r.programs.c, "svc", cService)
 	}
