@@ -163,7 +163,12 @@ func (b *outbox[T]) abort(last *T) {
 	b.ended, b.cut, b.last = true, true, last
 	after := func() {}
 	if b.feeding {
-		b.nudge() // the feeder may be sending: it is the one to close
+		// The feeder may be sending: it is the one to close. Whoever receives
+		// after this returns finds that done.
+		b.nudge()
+		for !b.closed {
+			b.turned.Wait()
+		}
 	} else {
 		after = b.cutLocked()
 	}
