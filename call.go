@@ -226,5 +226,5 @@ func (u *unary) release() {
 	u.c.unaries.Put(u)
 }
 
-func (u *unary) reply(m *codec.Message, _ bool) { u.ch <- u.c.newReply(u.topic, m) }
+func (u *unary) reply(m *codec.Message, _ bool) { u.ch <- u.link.newReply(u.topic, m, u.c.codec) }
 func (u *unary) fail(err error)                 { u.ch <- failed(err) }

@@ -115,6 +115,8 @@ func (c *conn) read(l *link) {
 		if c.watch != nil {
 			c.watch.received(&m)
 		}
+		follows := l.more()
+		l.follows = follows
 		switch m.Type {
 		case codec.TypeResponse:
 			c.response(l, &m)
@@ -125,7 +127,7 @@ func (c *conn) read(l *link) {
 		case codec.TypeEvent:
 			c.event(l, &m)
 		}
-		if !l.more() {
+		if !follows {
 			c.flush(l)
 		}
 	}

@@ -17,8 +17,11 @@ type event struct{ content }
 
 var errNoEvent = errors.New("flux: zero Event: received from a closed channel?")
 
-func (c *conn) newEvent(m *codec.Message) Event {
-	return Event{&event{content{msg: *m, codec: c.codec}}}
+// newEvent makes the Event of a message. It belongs to the reader.
+func (l *link) newEvent(m *codec.Message, pc PayloadCodec) Event {
+	e := l.events.next(len(m.Payload), l.follows)
+	e.msg, e.codec = *m, pc
+	return Event{e}
 }
 
 func failedEvent(err error) Event { return Event{&event{content{err: err}}} }

@@ -67,7 +67,7 @@ type goCall struct {
 	prev, next *goCall
 }
 
-func (g *goCall) reply(m *codec.Message, _ bool) { g.end(g.owner.c.newReply(g.topic, m)) }
+func (g *goCall) reply(m *codec.Message, _ bool) { g.end(g.link.newReply(g.topic, m, g.owner.c.codec)) }
 func (g *goCall) fail(err error)                 { g.end(failed(err)) }
 
 func (g *goCall) end(r Response) {

@@ -18,7 +18,12 @@ type link struct {
 	more  func() bool   // the next message is in memory already
 	ended chan struct{} // closed when the reader has returned
 	baton baton
-	fan   []*subscription
+
+	// Of the reader alone.
+	follows bool // the next message is in memory
+	replies slab[reply]
+	events  slab[event]
+	fan     []*subscription
 
 	tags  mtag.Table[*pending]
 	ready bool // requests may be sent

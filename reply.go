@@ -43,7 +43,7 @@ type inflight struct {
 	started    bool      // its turn has come
 
 	mu       sync.Mutex
-	out      codec.Message // the response that is being queued
+	out      codec.Message // the response that is being queued, made once
 	over     error         // not nil: nothing more is sent, and why
 	answered bool          // Respond was called
 	failed   error         // what kept the one response from being sent
@@ -123,18 +123,21 @@ func (f *inflight) queue(payload []byte, respond bool) error {
 	case f.answered:
 		return errAnswered
 	}
-	f.out = *codec.NewResponse(&f.req.msg)
-	f.out.Payload = payload
-	defer func() { f.out.Payload = nil }()
-	if !f.s.c.fits(&f.out) {
-		f.failed = fmt.Errorf("%w: response with a payload of %d bytes, limit %d", codec.ErrTooLarge, len(payload), f.s.c.maxBody())
-		return f.failed
+	if f.out.Type == 0 {
+		f.out = *codec.NewResponse(&f.req.msg)
 	}
-	if !f.req.NoResponse() {
-		if err := f.s.c.queue(f.l, &f.out); err != nil {
-			f.failed = err
-			return err
-		}
+	f.out.Payload = payload
+	var err error
+	switch {
+	case !f.s.c.fits(&f.out):
+		err = fmt.Errorf("%w: response with a payload of %d bytes, limit %d", codec.ErrTooLarge, len(payload), f.s.c.maxBody())
+	case !f.req.NoResponse():
+		err = f.s.c.queue(f.l, &f.out)
+	}
+	f.out.Payload = nil
+	if err != nil {
+		f.failed = err
+		return err
 	}
 	if respond {
 		f.answered = true

@@ -19,17 +19,25 @@ type reply struct{ content }
 
 var errNoResponse = errors.New("flux: zero Response: received from a closed channel?")
 
-// newReply makes the Response of a message; topic is that of its request.
-func (c *conn) newReply(topic string, m *codec.Message) Response {
-	return makeResponse(topic, m, c.codec)
+// newReply makes the Response of a message; topic is that of its request. It
+// belongs to the reader.
+func (l *link) newReply(topic string, m *codec.Message, pc PayloadCodec) Response {
+	r := l.replies.next(len(m.Payload), l.follows)
+	r.set(topic, m, pc)
+	return Response{r}
 }
 
 func makeResponse(topic string, m *codec.Message, pc PayloadCodec) Response {
-	r := &reply{content{msg: *m, codec: pc}}
+	r := new(reply)
+	r.set(topic, m, pc)
+	return Response{r}
+}
+
+func (r *reply) set(topic string, m *codec.Message, pc PayloadCodec) {
+	r.msg, r.codec = *m, pc
 	if m.Errnum != 0 {
 		r.err = remoteError(topic, m)
 	}
-	return Response{r}
 }
 
 // remoteError is what an error response says.

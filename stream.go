@@ -132,9 +132,9 @@ func (s *stream) reply(m *codec.Message, final bool) {
 	case m.Errnum == uint32(ENODATA):
 		s.finish(nil)
 	case m.Errnum != 0:
-		r := s.owner.c.newReply(s.topic, m)
+		r := s.link.newReply(s.topic, m, s.owner.c.codec)
 		s.finish(&r)
-	case !s.out.push(s.owner.c.newReply(s.topic, m), len(m.Payload)+itemOverhead):
+	case !s.out.push(s.link.newReply(s.topic, m, s.owner.c.codec), len(m.Payload)+itemOverhead):
 		s.owner.c.watch.slowConsumer(s.topic)
 		s.end(failed(&opError{op: "stream", topic: s.topic, err: ErrSlowConsumer}), false)
 	case final:

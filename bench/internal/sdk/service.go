@@ -64,8 +64,9 @@ func (b *Bench) serve(ctx context.Context, c *flux.Client, name string, ready fu
 			return err
 		}
 		count.Add(int64(req.N))
+		item := any(event)
 		for range req.N {
-			if err := w.Send(event); err != nil {
+			if err := w.Send(item); err != nil {
 				return err
 			}
 		}
