@@ -49,7 +49,10 @@ func Dial(ctx context.Context, uri string, opts ...DialOption) (*Client, error) 
 	cfg := transport.Config{MaxSize: o.maxMessage}
 	var err error
 	if isAncestor(target) {
-		target, source, err = resolveAncestor(ctx, target, cfg)
+		resolved, from, failure := resolveAncestor(ctx, target, cfg)
+		if err = failure; resolved != "" {
+			target, source = resolved, from
+		}
 	}
 	var t transport.Conn
 	if err == nil {

@@ -66,7 +66,6 @@ var hostErrnos = map[syscall.Errno]Errno{
 	syscall.ENOSYS:          ENOSYS,
 	syscall.ENOTCONN:        ENOTCONN,
 	syscall.ENOTDIR:         ENOTDIR,
-	syscall.ENOTEMPTY:       ENOTEMPTY,
 	syscall.ENOTSOCK:        ENOTSOCK,
 	syscall.ENOTTY:          ENOTTY,
 	syscall.ENXIO:           ENXIO,
@@ -86,4 +85,12 @@ var hostErrnos = map[syscall.Errno]Errno{
 	syscall.ETIMEDOUT:       ETIMEDOUT,
 	syscall.ETXTBSY:         ETXTBSY,
 	syscall.EXDEV:           EXDEV,
+}
+
+// A map literal can not have the same number twice, and on some systems this is
+// another name of EEXIST.
+func init() {
+	if _, ok := hostErrnos[syscall.ENOTEMPTY]; !ok {
+		hostErrnos[syscall.ENOTEMPTY] = ENOTEMPTY
+	}
 }
