@@ -24,6 +24,7 @@ type Conn struct {
 	pid      int
 	stream   *stream
 	tc       transport.Conn
+	lender   transport.Lender
 	q        transport.Queuer
 	more     transport.Batcher
 	gone     chan struct{}
@@ -111,6 +112,7 @@ func (r *rank) newConn(s *stream, who peer) *Conn {
 	c.atBroker = codec.MakeRoutes(r.connector, c.uuid)
 	c.atService = codec.MakeRoutes(r.uuid, r.connector, c.uuid)
 	c.tc = transport.NewConn(s, b.cfg.conn)
+	c.lender = c.tc.(transport.Lender)
 	c.q, c.more = c.tc.(transport.Queuer), c.tc.(transport.Batcher)
 	r.inst.mu.Lock()
 	defer r.inst.mu.Unlock()
@@ -129,19 +131,16 @@ func (c *Conn) serve() {
 	var m codec.Message
 	var bt batch
 	for {
-		err := c.tc.Recv(&m)
+		err := c.lender.RecvLent(&m)
 		if err != nil {
 			bt.flush()
 			c.drain(err)
 			break
 		}
 		c.tx.Add(1)
-		switch c.arrivals(&m) {
-		case 1:
-			c.receive(&m, &bt)
-		case 2:
-			again := m
-			c.receive(&again, &bt)
+		if f := c.faults.Load(); f != nil {
+			c.receiveWith(f, &m, &bt)
+		} else {
 			c.receive(&m, &bt)
 		}
 		if !c.more.Buffered() {
@@ -154,12 +153,17 @@ func (c *Conn) serve() {
 	close(c.gone)
 }
 
-// arrivals says how often a message of the client gets through its faults.
-func (c *Conn) arrivals(m *codec.Message) int {
-	if f := c.faults.Load(); f != nil {
-		return f.arrivals(m)
+// receiveWith is receive as often as the faults let a message through.
+func (c *Conn) receiveWith(f *connFaults, lent *codec.Message, bt *batch) {
+	m := owned(lent) // for what Match may keep
+	switch f.arrivals(m) {
+	case 1:
+		c.receive(m, bt)
+	case 2:
+		again := *m
+		c.receive(&again, bt)
+		c.receive(m, bt)
 	}
-	return 1
 }
 
 // lethal is the least of the frame lengths that end a real broker's process.

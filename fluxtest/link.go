@@ -54,9 +54,7 @@ func (l *link) forward(from *rank, m *codec.Message) bool {
 		}
 		key := pendingKey{m.Routes.Origin(), m.Matchtag}
 		if l.toward[side][key] == nil {
-			req := *m
-			req.Payload = nil
-			l.toward[side][key] = &req
+			l.toward[side][key] = header(m)
 		}
 	case isDisconnect(m.Topic):
 		origin := m.Routes.Origin()

@@ -43,10 +43,11 @@ func (rec *recorder) add(c *Conn, m *codec.Message) {
 	if rec.max <= 0 {
 		return
 	}
+	kept := owned(m)
 	rec.mu.Lock()
 	defer rec.mu.Unlock()
 	rec.total++
-	e := received{c.num, c.r.n, *m}
+	e := received{c.num, c.r.n, *kept}
 	if len(rec.ring) < rec.max {
 		rec.ring = append(rec.ring, e)
 	} else {

@@ -124,12 +124,10 @@ func (c *Conn) arm(m *codec.Message) bool {
 	}
 	c.lastArm = key
 	if c.armed[key] == nil {
-		first := *m
-		first.Payload = nil
-		first.Routes = append(codec.Routes(nil), m.Routes...) // not the whole body
+		first := header(m)
 		first.Topic = key.notice()
-		c.armed[key] = &first
-		c.notices = append(c.notices, &first)
+		c.armed[key] = first
+		c.notices = append(c.notices, first)
 	}
 	return true
 }

@@ -40,9 +40,9 @@ func (c *call) streaming() bool                 { return c.m.Flags&codec.FlagStr
 
 // keep returns the request in memory of its own, without the payload.
 func (c *call) keep() *codec.Message {
-	m := *c.m
-	m.SetPayload(nil)
-	return &m
+	m := header(c.m)
+	m.Flags &^= codec.FlagPayload
+	return m
 }
 
 // noArgs is a method that takes no arguments: any text will do for a payload,
@@ -67,7 +67,7 @@ func (s *service) serve(r *rank, m *codec.Message, bt *batch) {
 			me, ok = defaultMethods[m.Topic[i:]]
 		}
 	}
-	c := &call{r: r, s: s, m: m, bt: bt}
+	c := &call{r: r, s: s, m: owned(m), bt: bt}
 	switch {
 	case !ok:
 		unknownMethod(c)

@@ -30,6 +30,7 @@ type reader struct {
 	raw     rawIO
 	max     int
 	dec     codec.Decoder
+	big     []byte // for what is lent
 	buf     []byte
 	at, end int
 	block   []byte // what is left of the last block
