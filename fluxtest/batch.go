@@ -6,6 +6,7 @@ import "github.com/flux-sdk/flux/codec"
 // of them is written to once, at the end. It belongs to one goroutine.
 type batch struct {
 	dirty []*Conn
+	found lookup
 }
 
 // send queues m for c, whatever c does about it: it never waits. m is copied.

@@ -121,6 +121,7 @@ func (r *rank) newConn(s *stream, who peer) *Conn {
 	}
 	c.num = int(b.connNum.Add(1))
 	r.inst.conns[c.uuid] = c
+	r.inst.gen.Add(1)
 	r.connects.Add(1)
 	b.faults.adopt(c)
 	return c
@@ -183,6 +184,7 @@ func (c *Conn) leave(bt *batch) {
 	c.inst.mu.Lock()
 	c.unregister()
 	delete(c.inst.conns, c.uuid)
+	c.inst.gen.Add(1)
 	c.inst.mu.Unlock()
 	c.inst.evmu.Lock()
 	for topic := range c.subs {

@@ -23,6 +23,7 @@ type instance struct {
 
 	mu    sync.RWMutex     // guards conns, and services and listener of the ranks
 	conns map[string]*Conn // by UUID
+	gen   atomic.Uint64    // of conns and services: counts their changes, under mu
 
 	evmu sync.Mutex // orders events; guards seq, subs and the subscriptions of the conns
 	seq  uint32

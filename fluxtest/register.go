@@ -29,6 +29,7 @@ func (c *Conn) addService(m *codec.Message) (errnum uint32, answer bool) {
 		return errnum, answer
 	}
 	c.r.services[name] = &service{name: name, client: c}
+	c.inst.gen.Add(1)
 	if c.services == nil {
 		c.services = make(map[string]struct{})
 	}
@@ -64,6 +65,7 @@ func (c *Conn) removeService(m *codec.Message) (errnum uint32, answer bool) {
 	}
 	delete(c.services, name)
 	delete(c.r.services, name)
+	c.inst.gen.Add(1)
 	if m.Flags&codec.FlagNoResponse != 0 {
 		c.r.held[name] = c // until it hears of the outcome, which it never does
 		return 0, false

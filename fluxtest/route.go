@@ -92,9 +92,7 @@ func (r *rank) deliver(m *codec.Message, src *Conn, bt *batch) bool {
 		return true
 	}
 	name, _, dotted := strings.Cut(m.Topic, ".")
-	r.inst.mu.RLock()
-	s := r.services[name]
-	r.inst.mu.RUnlock()
+	s := bt.at(r).service(name)
 	if scripts.serves(name, r.n) {
 		if scripts.notice(m) {
 			return true
@@ -163,7 +161,7 @@ func (r *rank) reply(m *codec.Message, bt *batch) {
 func (r *rank) response(m *codec.Message, bt *batch) {
 	for {
 		if rest, ok := bytes.CutPrefix(m.Routes, r.conn); ok {
-			c, rest := r.client(rest)
+			c, rest := bt.at(r).client(rest)
 			if c == nil {
 				return
 			}
@@ -179,20 +177,6 @@ func (r *rank) response(m *codec.Message, bt *batch) {
 		m.Rolemask &^= roleLocal
 		r = next
 	}
-}
-
-// client finds the connection that the first hop of routes names.
-func (r *rank) client(routes codec.Routes) (*Conn, codec.Routes) {
-	if len(routes) <= uuidLen || routes[0] != uuidLen {
-		return nil, nil
-	}
-	r.inst.mu.RLock()
-	c := r.inst.conns[string(routes[1:1+uuidLen])]
-	r.inst.mu.RUnlock()
-	if c == nil || c.r != r {
-		return nil, nil
-	}
-	return c, routes[1+uuidLen:]
 }
 
 // neighbour is the parent or child that the first hop of routes names.
