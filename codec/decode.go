@@ -54,6 +54,7 @@ const (
 // nothing.
 type Decoder struct {
 	topics map[string]string
+	last   string // of topics: a burst is mostly about one
 }
 
 // Decode reads the body of one frame into m, replacing all of it; see the
@@ -140,7 +141,11 @@ func (d *Decoder) intern(topic []byte) string {
 	if d == nil || len(topic) > internLen {
 		return string(topic)
 	}
+	if string(topic) == d.last {
+		return d.last
+	}
 	if s, ok := d.topics[string(topic)]; ok {
+		d.last = s
 		return s
 	}
 	s := string(topic)
