@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"maps"
+	"runtime"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -131,6 +132,7 @@ func (r *rank) newConn(s *stream, who peer) *Conn {
 func (c *Conn) serve() {
 	var m codec.Message
 	var bt batch
+	handled := 0 // of this batch
 	for {
 		err := c.lender.RecvLent(&m)
 		if err != nil {
@@ -144,8 +146,15 @@ func (c *Conn) serve() {
 		} else {
 			c.receive(&m, &bt)
 		}
+		handled++
 		if !c.more.Buffered() {
 			bt.flush()
+			if handled == 1 {
+				// A lone message: somebody waits for what it leads to, and had
+				// better run before this reader looks in vain for another.
+				runtime.Gosched()
+			}
+			handled = 0
 		}
 	}
 	c.leave(&bt)
