@@ -3,6 +3,7 @@ package flux
 import (
 	"context"
 	"errors"
+	"sync/atomic"
 
 	"github.com/flux-sdk/flux/codec"
 	"github.com/flux-sdk/flux/internal/mtag"
@@ -18,6 +19,7 @@ type link struct {
 	more  func() bool   // the next message is in memory already
 	ended chan struct{} // closed when the reader has returned
 	baton baton
+	tasks atomic.Int32 // handlers on goroutines of their own
 
 	// Of the reader alone.
 	follows bool // the next message is in memory

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"strings"
 	"sync"
 
@@ -97,9 +98,13 @@ func (f *inflight) failing(err error) error {
 // flush starts the writing of what was queued, possibly with what follows soon,
 // or leaves that to the reader, who does it for all at the end of a batch.
 func (f *inflight) flush(soon bool) {
-	if f.turn == 0 || f.l.baton.turn.Load() != f.turn {
-		f.s.c.flushSoon(f.l, soon)
+	if f.turn != 0 && f.l.baton.turn.Load() == f.turn {
+		return
 	}
+	if !soon && f.l.tasks.Load() > 1 {
+		runtime.Gosched() // others are about to respond too: one write will do
+	}
+	f.s.c.flushSoon(f.l, soon)
 }
 
 // reason is why the request is over, for a handler whose ctx has ended.
