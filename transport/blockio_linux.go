@@ -1,12 +1,14 @@
 package transport
 
 import (
+	"context"
 	"io"
 	"net"
 	"os"
 	"runtime"
 	"sync"
 	"syscall"
+	"time"
 )
 
 // blockIO is a UNIX socket off the runtime's poller, on a blocking descriptor.
@@ -27,33 +29,46 @@ type blockIO struct {
 	closed bool
 }
 
-// newBlockIO takes over the descriptor of c, which is closed.
-func newBlockIO(c *net.UnixConn) (*blockIO, error) {
-	rc, err := c.SyscallConn()
+// connectLocal connects to the socket at path. The descriptor is never given to
+// the poller unless the broker is in this process.
+func connectLocal(_ context.Context, path string) (localStream, error) {
+	fd, err := connectSocket(path)
+	if err != nil {
+		return nil, &net.OpError{Op: "dial", Net: "unix", Addr: socketAddr(path), Err: err}
+	}
+	if elsewhere(fd) {
+		if err := syscall.SetNonblock(fd, false); err != nil {
+			syscall.Close(fd)
+			return nil, os.NewSyscallError("fcntl", err)
+		}
+		return &blockIO{fd: fd}, nil
+	}
+	f := os.NewFile(uintptr(fd), path)
+	defer f.Close() // what follows is another descriptor
+	c, err := net.FileConn(f)
 	if err != nil {
 		return nil, err
 	}
-	fd := -1
-	cerr := rc.Control(func(old uintptr) {
-		syscall.ForkLock.RLock() // no fork before it is close-on-exec
-		defer syscall.ForkLock.RUnlock()
-		if fd, err = syscall.Dup(int(old)); err == nil {
-			syscall.CloseOnExec(fd)
-		}
-	})
-	if err == nil {
-		err = cerr
-	}
+	return newUnixIO(c.(*net.UnixConn))
+}
+
+// connectSocket returns the descriptor of a connected socket. A broker whose
+// backlog is full is EAGAIN, and no wait.
+func connectSocket(path string) (int, error) {
+	fd, err := syscall.Socket(syscall.AF_UNIX, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC|syscall.SOCK_NONBLOCK, 0)
 	if err != nil {
-		return nil, os.NewSyscallError("dup", err)
+		return -1, os.NewSyscallError("socket", err)
 	}
-	// Of the open file, so c could not be used any more in any case.
-	if err := syscall.SetNonblock(fd, false); err != nil {
-		syscall.Close(fd)
-		return nil, os.NewSyscallError("fcntl", err)
+	for {
+		switch err := syscall.Connect(fd, &syscall.SockaddrUnix{Name: socketAddr(path).Name}); err {
+		case nil:
+			return fd, nil
+		case syscall.EINTR:
+		default:
+			syscall.Close(fd)
+			return -1, os.NewSyscallError("connect", err)
+		}
 	}
-	c.Close()
-	return &blockIO{fd: fd}, nil
 }
 
 // enter keeps the descriptor open until leave.
@@ -144,21 +159,18 @@ func (b *blockIO) Close() error {
 	return syscall.Shutdown(b.fd, syscall.SHUT_RDWR)
 }
 
-// elsewhere reports whether the process at the other end of c is known to be
-// another one.
-func elsewhere(c *net.UnixConn) bool {
-	cred, err := peerCred(c)
-	return err == nil && cred.PID != 0 && cred.PID != os.Getpid()
+// SetReadDeadline cuts reading short at once, whatever the time is: it is there
+// for the handshake, which is given up in no other way.
+func (b *blockIO) SetReadDeadline(time.Time) error {
+	b.Abort()
+	return nil
 }
 
-// localIO picks the way to do I/O with a broker on this host.
-func localIO(c *net.UnixConn) rawIO {
-	if elsewhere(c) {
-		if b, err := newBlockIO(c); err == nil {
-			return b
-		}
-	}
-	return asRawIO(c)
+// elsewhere reports whether the process at the other end is known to be another
+// one.
+func elsewhere(fd int) bool {
+	cred, err := syscall.GetsockoptUcred(fd, syscall.SOL_SOCKET, syscall.SO_PEERCRED)
+	return err == nil && cred.Pid != 0 && int(cred.Pid) != os.Getpid()
 }
 
 // wakesThread reports whether each read of raw that waits is the wake-up of a

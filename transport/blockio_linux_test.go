@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"sync"
+	"syscall"
 	"testing"
 )
 
@@ -28,6 +29,21 @@ func blockPair(t *testing.T) (*blockIO, *net.UnixConn) {
 	}
 	t.Cleanup(func() { b.Close(); peer.Close() })
 	return b, peer.(*net.UnixConn)
+}
+
+// newBlockIO takes over the descriptor of c, which is closed.
+func newBlockIO(c *net.UnixConn) (*blockIO, error) {
+	f, err := c.File()
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	c.Close()
+	fd, err := syscall.Dup(int(f.Fd()))
+	if err != nil {
+		return nil, err
+	}
+	return &blockIO{fd: fd}, syscall.SetNonblock(fd, false)
 }
 
 func TestBlockIOReadsAndWrites(t *testing.T) {

@@ -2,10 +2,20 @@
 
 package transport
 
-import "net"
+import (
+	"context"
+	"net"
+)
 
-// localIO is the poller's way: elsewhere the system does not say in which
-// process the other end is.
-func localIO(c *net.UnixConn) rawIO { return asRawIO(c) }
+// connectLocal connects to the socket at path, for the poller: elsewhere the
+// system does not say in which process the other end is.
+func connectLocal(ctx context.Context, path string) (localStream, error) {
+	var d net.Dialer
+	c, err := d.DialUnix(ctx, "unix", nil, socketAddr(path))
+	if err != nil {
+		return nil, err
+	}
+	return newUnixIO(c)
+}
 
 func wakesThread(rawIO) bool { return false }

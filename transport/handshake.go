@@ -21,7 +21,8 @@ func (e *HandshakeError) Error() string {
 	return fmt.Sprintf("connection refused by the broker: errno %d", e.Errno)
 }
 
-// deadliner is what the handshake needs to be cut short by a ctx.
+// deadliner is what the handshake needs to be cut short by a ctx: a deadline in
+// the past.
 type deadliner interface {
 	io.ReadWriteCloser
 	SetReadDeadline(t time.Time) error

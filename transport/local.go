@@ -52,9 +52,8 @@ func dialLocal(ctx context.Context, uri URI, cfg Config) (Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	c, err := connectRetry(ctx, count, func(ctx context.Context) (*net.UnixConn, error) {
-		var d net.Dialer
-		return d.DialUnix(ctx, "unix", nil, socketAddr(uri.Path))
+	c, err := connectRetry(ctx, count, func(ctx context.Context) (localStream, error) {
+		return connectLocal(ctx, uri.Path)
 	})
 	if errors.Is(err, fs.ErrNotExist) {
 		err = fmt.Errorf("broker socket %s was not found: %w", uri.Path, err)
@@ -66,12 +65,18 @@ func dialLocal(ctx context.Context, uri URI, cfg Config) (Conn, error) {
 		c.Close()
 		return nil, err
 	}
-	return newStreamConn(localIO(c), cfg), nil
+	return newStreamConn(c, cfg), nil
+}
+
+// localStream is a connected socket.
+type localStream interface {
+	rawIO
+	deadliner
 }
 
 // connectRetry connects, and tries again with doubling pauses, count times
 // after the first.
-func connectRetry(ctx context.Context, count int, connect func(context.Context) (*net.UnixConn, error)) (*net.UnixConn, error) {
+func connectRetry[C any](ctx context.Context, count int, connect func(context.Context) (C, error)) (none C, err error) {
 	backoff := firstBackoff
 	for try := 0; ; {
 		c, err := connect(ctx)
@@ -80,18 +85,18 @@ func connectRetry(ctx context.Context, count int, connect func(context.Context) 
 		case err == nil:
 			return c, nil
 		case ctx.Err() != nil:
-			return nil, context.Cause(ctx)
+			return none, context.Cause(ctx)
 		case errors.Is(err, syscall.EAGAIN):
 			// The broker's backlog is full: a blocking connect would wait for its turn.
 			wait = firstBackoff
 		case try == count:
-			return nil, err
+			return none, err
 		default:
 			try++
 			backoff = min(2*backoff, maxBackoff)
 		}
 		if !pause(ctx, wait) {
-			return nil, context.Cause(ctx)
+			return none, context.Cause(ctx)
 		}
 	}
 }

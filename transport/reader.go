@@ -8,6 +8,8 @@ import (
 
 const (
 	readBuffer = 64 << 10
+	// firstBuffer is what a connection begins with: many live for a call or two.
+	firstBuffer = 8 << 10
 	// shortRead is the room below which it pays to move what is left of the
 	// buffer to its front before reading.
 	shortRead = 4 << 10
@@ -40,7 +42,7 @@ type reader struct {
 
 func (r *reader) init(raw rawIO, maxSize int) {
 	r.raw, r.max = raw, maxSize
-	r.buf = make([]byte, readBuffer)
+	r.buf = make([]byte, firstBuffer)
 	r.rest.can = wakesThread(raw)
 }
 
@@ -126,10 +128,16 @@ func (r *reader) bigBody(n int) ([]byte, error) {
 	}
 }
 
-// fill reads until n bytes are in the buffer, with n at most its size.
+// fill reads until n bytes are in the buffer, with n at most readBuffer.
 func (r *reader) fill(n int) error {
 	if r.end-r.at >= n {
 		return nil
+	}
+	if len(r.buf) < readBuffer && (r.end == len(r.buf) || n > len(r.buf)) {
+		// It was full, or is too small.
+		buf := make([]byte, readBuffer)
+		r.end = copy(buf, r.buf[r.at:r.end])
+		r.buf, r.at = buf, 0
 	}
 	if r.at == r.end {
 		r.at, r.end = 0, 0
