@@ -300,8 +300,12 @@ func (b *outbox[T]) next(sent bool) (v T, more bool) {
 	after := func() {}
 	b.mu.Lock()
 	b.release(sent)
-	if b.dropping() && !b.cut {
+	switch {
+	case b.cut:
+	case b.dropping():
 		b.shed()
+	default:
+		b.refill()
 	}
 	switch {
 	case b.cut:
@@ -325,6 +329,14 @@ func (b *outbox[T]) next(sent bool) (v T, more bool) {
 	b.mu.Unlock()
 	after()
 	return v, more
+}
+
+// refill moves what the channel has room for out of the spill, so that a feeder
+// and a consumer meet once for many items.
+func (b *outbox[T]) refill() {
+	for b.first < len(b.spill) && b.offer(b.spill[b.first].v, b.spill[b.first].size) {
+		b.pop()
+	}
 }
 
 // release empties the feeder's hand.
