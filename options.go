@@ -219,8 +219,8 @@ func Sequential() RouteOption {
 // more than some milliseconds, or waits for a reply over its own client, delays
 // what the connection receives until another goroutine has taken over reading,
 // and harms nothing else; but a route that does so regularly is better off
-// without Inline. On a [Sequential] route, which keeps the order even then, it
-// has no effect.
+// without Inline. It has no effect on a [Sequential] route, which keeps the
+// order even then, and in a mux that is behind another handler.
 func Inline() RouteOption {
 	return routeOption(func(o *routeOptions) { o.inline = true })
 }
