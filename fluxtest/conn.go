@@ -4,7 +4,6 @@ import (
 	"errors"
 	"io"
 	"maps"
-	"runtime"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -132,7 +131,6 @@ func (r *rank) newConn(s *stream, who peer) *Conn {
 func (c *Conn) serve() {
 	var m codec.Message
 	var bt batch
-	handled := 0 // of this batch
 	for {
 		err := c.lender.RecvLent(&m)
 		if err != nil {
@@ -146,15 +144,8 @@ func (c *Conn) serve() {
 		} else {
 			c.receive(&m, &bt)
 		}
-		handled++
 		if !c.more.Buffered() {
 			bt.flush()
-			if handled == 1 {
-				// A lone message: somebody waits for what it leads to, and had
-				// better run before this reader looks in vain for another.
-				runtime.Gosched()
-			}
-			handled = 0
 		}
 	}
 	c.leave(&bt)

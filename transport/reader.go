@@ -2,6 +2,7 @@ package transport
 
 import (
 	"io"
+	"runtime"
 
 	"github.com/flux-sdk/flux/codec"
 )
@@ -145,7 +146,12 @@ func (r *reader) fill(n int) error {
 		r.end = copy(r.buf, r.buf[r.at:r.end])
 		r.at = 0
 	}
-	if r.rest.can && r.rest.due() {
+	switch {
+	case !r.rest.can:
+		// Those whom the last batch woke may be whom the next one is waited for
+		// from: with a peer in this process there is more to read after they ran.
+		runtime.Gosched()
+	case r.rest.due():
 		nap(restPause)
 	}
 	for r.end-r.at < n {
