@@ -66,6 +66,7 @@ func newStreamConn(raw rawIO, cfg Config) *streamConn {
 	c := &streamConn{}
 	c.r.init(raw, cfg.MaxSize)
 	c.w.init(raw, cfg.MaxSize, &c.inflight)
+	c.r.rest.inflight = &c.inflight
 	return c
 }
 

@@ -13,6 +13,13 @@ const (
 	restAfter = 256
 	restGap   = 100 * time.Microsecond
 	restPause = 200 * time.Microsecond
+	// restYield is how many messages a rest is to bring, and restTries how many
+	// in a row may bring less before there are no more.
+	restYield = 2
+	restTries = 6
+	// restDepth is how many requests must wait for their replies to count as a
+	// flow, too.
+	restDepth = 200
 )
 
 // rest lets a busy one-way flow, of events or of a stream's responses, gather
@@ -22,19 +29,23 @@ const (
 // reader, but for asked.
 //
 // A call that begins ends the resting for the next restAfter messages, so its
-// reply meets a reader that waits for it, unless the call takes long in any case.
+// reply meets a reader that waits for it. But where restDepth calls wait for one
+// broker, each takes so much longer than a rest that they are a flow themselves.
 type rest struct {
-	can   bool // every read that waits is a wake-up of a thread
-	asked atomic.Bool
+	can      bool          // every read that waits is a wake-up of a thread
+	inflight *atomic.Int32 // requests that wait for a reply
+	asked    atomic.Bool
 
-	flow  int       // messages in a row
-	seen  int       // of these at the last read
-	since time.Time // of the last read
+	flow   int       // messages in a row
+	seen   int       // of these at the last read
+	since  time.Time // of the last read
+	rested bool      // before it
+	poor   int       // rests in a row that brought less than restYield
 }
 
 // received takes note of a message.
 func (r *rest) received(m *codec.Message) {
-	if m.Type == codec.TypeEvent || m.Type == codec.TypeResponse && !m.Final() {
+	if m.Type == codec.TypeEvent || m.Type == codec.TypeResponse && (!m.Final() || r.deep()) {
 		r.flow++
 	} else {
 		r.flow, r.seen = 0, 0
@@ -48,18 +59,28 @@ func (r *rest) sent() {
 	}
 }
 
+// deep reports whether so many requests wait that the broker is busy with them
+// for many times as long as a rest takes.
+func (r *rest) deep() bool { return r.inflight != nil && r.inflight.Load() >= restDepth }
+
 // due reports, before a read, whether it pays to rest.
 func (r *rest) due() bool {
 	if r.flow < restAfter {
 		return false
 	}
-	if r.asked.Load() {
+	came := r.flow - r.seen
+	if r.rested && came < restYield {
+		r.poor++
+	} else {
+		r.poor = 0
+	}
+	if r.asked.Load() && !r.deep() || r.poor == restTries {
 		r.asked.Store(false)
-		r.flow, r.seen = 0, 0
+		r.flow, r.seen, r.rested, r.poor = 0, 0, false, 0
 		return false
 	}
 	now := time.Now()
-	fast := now.Sub(r.since) <= time.Duration(r.flow-r.seen)*restGap
+	r.rested = now.Sub(r.since) <= time.Duration(came)*restGap
 	r.since, r.seen = now, r.flow
-	return fast
+	return r.rested
 }

@@ -1,6 +1,7 @@
 package transport
 
 import (
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -19,42 +20,50 @@ func flowItem() *codec.Message {
 func TestRestDue(t *testing.T) {
 	event, item := codec.NewEvent("flow.event"), flowItem()
 	final := codec.NewResponse(request("some.call", 1, nil))
+	mixed := func(other *codec.Message) func(*rest, int) {
+		return func(r *rest, n int) { r.received([]*codec.Message{event, other}[n%100/99]) }
+	}
+	calls := func(r *rest, n int) {
+		if r.received(event); n%100 == 0 {
+			r.sent()
+		}
+	}
 	for _, tt := range []struct {
-		name string
-		gap  time.Duration
-		feed func(r *rest, n int)
-		want bool
+		name     string
+		gap      time.Duration // between messages, of which four are read at once
+		inflight int32
+		feed     func(r *rest, n int)
+		want     bool
 	}{
-		{"fast events", restGap / 2, func(r *rest, _ int) { r.received(event) }, true},
-		{"fast stream", restGap / 2, func(r *rest, _ int) { r.received(item) }, true},
-		{"slow events", 2 * restGap, func(r *rest, _ int) { r.received(event) }, false},
-		{"requests among them", restGap / 2, func(r *rest, n int) {
-			r.received([]*codec.Message{event, request("some.call", 1, nil)}[n%100/99])
-		}, false},
-		{"responses among them", restGap / 2, func(r *rest, n int) {
-			r.received([]*codec.Message{event, final}[n%100/99])
-		}, false},
-		{"calls begin", restGap / 2, func(r *rest, n int) {
-			if r.received(event); n%100 == 0 {
-				r.sent()
-			}
-		}, false},
+		{"fast events", restGap / 2, 0, func(r *rest, _ int) { r.received(event) }, true},
+		{"fast stream", restGap / 2, 1, func(r *rest, _ int) { r.received(item) }, true},
+		{"slow events", 2 * restGap, 0, func(r *rest, _ int) { r.received(event) }, false},
+		{"requests among them", restGap / 2, 0, mixed(request("some.call", 1, nil)), false},
+		{"responses among them", restGap / 2, 1, mixed(final), false},
+		{"calls begin", restGap / 2, 1, calls, false},
+		{"few calls", restGap / 2, restDepth - 1, func(r *rest, _ int) { r.received(final); r.sent() }, false},
+		{"very many calls", restGap / 2, restDepth, func(r *rest, _ int) { r.received(final); r.sent() }, true},
+		{"slow calls", 2 * restGap, restDepth, func(r *rest, _ int) { r.received(final); r.sent() }, false},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				r := &rest{can: true}
-				for n := range restAfter - 1 {
-					time.Sleep(tt.gap)
-					tt.feed(r, n)
-					if r.due() {
-						t.Fatalf("it rests after %d messages", n+1)
+				r := &rest{can: true, inflight: new(atomic.Int32)}
+				r.inflight.Store(tt.inflight)
+				read := func(n int) bool {
+					for i := range 4 {
+						time.Sleep(tt.gap)
+						tt.feed(r, 4*n+i)
+					}
+					return r.due()
+				}
+				for n := range restAfter/4 - 1 {
+					if read(n) {
+						t.Fatalf("it rests after %d messages", 4*n+4)
 					}
 				}
 				rested := 0
 				for n := range 1000 {
-					time.Sleep(tt.gap)
-					tt.feed(r, n)
-					if r.due() {
+					if read(n) {
 						rested++
 					}
 				}
@@ -65,6 +74,25 @@ func TestRestDue(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A rest that brings next to nothing is not followed by another for long, even
+// if what it brings seems to come fast.
+func TestRestYield(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := &rest{can: true, inflight: new(atomic.Int32)}
+		rested := 0
+		for range 100 * restAfter {
+			time.Sleep(restGap / 2)
+			r.received(codec.NewEvent("flow.event"))
+			if r.due() {
+				rested++
+			}
+		}
+		if rested == 0 || rested > 100*restTries {
+			t.Errorf("it rests %d times, want at most %d times in %d messages", rested, restTries, restAfter)
+		}
+	})
 }
 
 // A broker in this process gets no rest: that would keep its goroutines waiting.
