@@ -152,7 +152,7 @@ func (r *reader) fill(n int) error {
 		// from: with a peer in this process there is more to read after they ran.
 		runtime.Gosched()
 	case r.rest.due():
-		nap(restPause)
+		nap(r.rest.pause())
 	}
 	for r.end-r.at < n {
 		k, err := r.raw.Read(r.buf[r.end:])

@@ -19,7 +19,7 @@ const (
 	restTries = 6
 	// restDepth is how many requests must wait for their replies to count as a
 	// flow, too.
-	restDepth = 200
+	restDepth = 100
 )
 
 // rest lets a busy one-way flow, of events or of a stream's responses, gather
@@ -62,6 +62,14 @@ func (r *rest) sent() {
 // deep reports whether so many requests wait that the broker is busy with them
 // for many times as long as a rest takes.
 func (r *rest) deep() bool { return r.inflight != nil && r.inflight.Load() >= restDepth }
+
+// pause is for how long to rest: briefly among few calls.
+func (r *rest) pause() time.Duration {
+	if r.deep() {
+		return min(restPause, time.Duration(r.inflight.Load())*time.Microsecond)
+	}
+	return restPause
+}
 
 // due reports, before a read, whether it pays to rest.
 func (r *rest) due() bool {
