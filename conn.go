@@ -261,7 +261,8 @@ func (c *conn) end(err error) {
 	if c.err == nil {
 		c.err = err
 		if c.link.ready {
-			c.watch.becomes(func() { c.watch.disconnected(err) })
+			reason := err // err may become another one before the hook runs
+			c.watch.becomes(func() { c.watch.disconnected(reason) })
 		}
 		for cl := range c.clients {
 			cl.finish(err)
