@@ -9,6 +9,8 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+
+	"github.com/flux-sdk/flux/codec"
 )
 
 // blockPair is a connected pair of which one end is on a blocking descriptor.
@@ -150,5 +152,36 @@ func TestLocalIOInOneProcess(t *testing.T) {
 	defer c.Close()
 	if _, ok := c.(*streamConn).r.raw.(*unixIO); !ok {
 		t.Errorf("the I/O is a %T, want a *unixIO (own pid %d)", c.(*streamConn).r.raw, os.Getpid())
+	}
+}
+
+// A conn on a blocking descriptor tells its reader what it needs to know to rest.
+func TestBlockIORests(t *testing.T) {
+	b, peer := blockPair(t)
+	c := newStreamConn(b, Config{})
+	defer c.Close()
+	other := NewConn(peer, Config{})
+	if !c.r.rest.can {
+		t.Fatal("its reader never rests")
+	}
+	send(t, other, codec.NewEvent("flow.event"))
+	recv(t, c)
+	if c.r.rest.flow != 1 {
+		t.Errorf("the flow is %d messages long after an event", c.r.rest.flow)
+	}
+	asking := request("some.call", 1, nil)
+	for _, m := range []*codec.Message{{}, asking} {
+		want := m == asking
+		if !want {
+			*m = *asking
+			m.Flags |= codec.FlagStreaming
+		}
+		send(t, c, m)
+		if got := c.r.rest.asked.Load(); got != want {
+			t.Errorf("after a request with flags %v a call has begun: %v", m.Flags, got)
+		}
+	}
+	if got := c.r.rest.inflight.Load(); got != 2 {
+		t.Errorf("%d requests wait for a reply, want 2", got)
 	}
 }

@@ -100,8 +100,10 @@ func (c *streamConn) Flush() { c.w.flush() }
 
 func (c *streamConn) FlushSoon() { c.w.flushSoon() }
 
-func (c *streamConn) Recv(m *codec.Message) error {
-	if err := c.r.next(m); err != nil {
+func (c *streamConn) Recv(m *codec.Message) error { return c.recv(m, false) }
+
+func (c *streamConn) recv(m *codec.Message, lent bool) error {
+	if err := c.r.next(m, lent); err != nil {
 		return c.w.ended(err)
 	}
 	if c.r.rest.can {

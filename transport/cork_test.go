@@ -2,8 +2,11 @@ package transport
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/flux-sdk/flux/codec"
 )
@@ -83,4 +86,77 @@ func TestFlushSoonThenMore(t *testing.T) {
 		}
 		b.Close()
 	}
+}
+
+// countedIO counts the writes of a stream.
+type countedIO struct {
+	rawIO
+	writes int // by one sender, or after it has ended
+}
+
+func (c *countedIO) TryWrite(p []byte) (int, error) {
+	c.writes++
+	return c.rawIO.TryWrite(p)
+}
+
+// Single messages are a write each; those of a flow are not.
+func TestFlushSoonHoldsBack(t *testing.T) {
+	for _, tt := range []struct {
+		name     string
+		gap      time.Duration
+		min, max int
+	}{
+		{"slow", corkGap, 200, 200},
+		{"fast", 0, corkAfter, 199}, // how many more is the machine's load
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				ours, theirs := BytePipe()
+				raw := &countedIO{rawIO: ours.(rawIO)}
+				a, b := newStreamConn(raw, Config{}), NewConn(theirs, Config{})
+				for n := range uint32(200) {
+					if err := a.Queue(request("flow.item", n+1, nil), false); err != nil {
+						t.Fatal(err)
+					}
+					a.FlushSoon()
+					if tt.gap > 0 {
+						time.Sleep(tt.gap)
+					}
+				}
+				tags(t, b, 200)
+				synctest.Wait()
+				if raw.writes < tt.min || raw.writes > tt.max {
+					t.Errorf("200 messages are %d writes, want %d to %d", raw.writes, tt.min, tt.max)
+				}
+				a.Close()
+				b.Close()
+			})
+		})
+	}
+}
+
+// One who sends many waits where a single sender need not.
+func TestAdmitFlow(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a, b := Pipe(Config{})
+		defer a.Close()
+		defer b.Close()
+		q := a.(Queuer)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		for size := 0; size < flowLimit+pipeBuffer+chunkSize; size += 100_000 {
+			if err := q.AdmitFlow(ctx); size < flowLimit && err != nil {
+				t.Fatalf("after %d bytes: %v", size, err)
+			}
+			if err := q.Queue(request("flow.item", 1, pattern(100_000)), true); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := q.AdmitFlow(ctx); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("AdmitFlow: %v, want to wait", err)
+		}
+		if err := q.Admit(t.Context()); err != nil {
+			t.Errorf("Admit: %v", err)
+		}
+	})
 }

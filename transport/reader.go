@@ -60,11 +60,13 @@ func (r *reader) buffered() bool {
 	return err != nil || r.end-r.at >= codec.PrefixSize+n
 }
 
-func (r *reader) next(m *codec.Message) error {
+// next decodes the next message. One that is lent refers to the reader's memory,
+// which stays as it is until the next call.
+func (r *reader) next(m *codec.Message, lent bool) error {
 	if r.err != nil {
 		return r.err
 	}
-	body, err := r.body()
+	body, err := r.body(lent)
 	if err == nil {
 		err = r.dec.Decode(m, body)
 	}
@@ -72,8 +74,8 @@ func (r *reader) next(m *codec.Message) error {
 	return err
 }
 
-// body returns the next body in memory of its own.
-func (r *reader) body() ([]byte, error) {
+// body returns the next body, in memory of its own unless it is lent.
+func (r *reader) body(lent bool) ([]byte, error) {
 	if err := r.fill(codec.PrefixSize); err != nil {
 		return nil, err
 	}
@@ -82,15 +84,23 @@ func (r *reader) body() ([]byte, error) {
 		return nil, err
 	}
 	r.at += codec.PrefixSize
-	if n > bigFrame && r.end-r.at < n {
+	switch big := n > bigFrame && r.end-r.at < n; {
+	case big && lent:
+		return r.lentBig(n)
+	case big:
 		return r.bigBody(n)
 	}
 	if err := r.fill(n); err != nil {
 		return nil, unexpected(err)
 	}
-	body := r.alloc(n)
-	r.at += copy(body, r.buf[r.at:r.end])
-	return body, nil
+	body := r.buf[r.at : r.at+n : r.at+n]
+	r.at += n
+	if lent {
+		return body, nil
+	}
+	own := r.alloc(n)
+	copy(own, body)
+	return own, nil
 }
 
 // alloc returns memory for a body that is in the buffer. As much is allocated
@@ -100,7 +110,7 @@ func (r *reader) alloc(n int) []byte {
 		return make([]byte, n)
 	}
 	if len(r.block) < n {
-		r.block = make([]byte, max(n, min(blockSize, r.end-r.at)))
+		r.block = make([]byte, max(n, min(blockSize, n+r.end-r.at)))
 	}
 	b := r.block[:n:n]
 	r.block = r.block[n:]

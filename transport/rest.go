@@ -61,7 +61,7 @@ func (r *rest) sent() {
 
 // deep reports whether so many requests wait that the broker is busy with them
 // for many times as long as a rest takes.
-func (r *rest) deep() bool { return r.inflight != nil && r.inflight.Load() >= restDepth }
+func (r *rest) deep() bool { return r.inflight.Load() >= restDepth }
 
 // pause is for how long to rest: briefly among few calls.
 func (r *rest) pause() time.Duration {
