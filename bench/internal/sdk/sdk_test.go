@@ -1,9 +1,11 @@
 package sdk
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"encoding/json"
+	"io"
 	"os"
 	"strings"
 	"testing"
@@ -120,19 +122,26 @@ func TestCommands(t *testing.T) {
 func TestServiceUntilQuit(t *testing.T) {
 	broker := fluxtest.New(t)
 	t.Setenv("FLUX_URI", broker.URI())
-	var out bytes.Buffer
-	b := Bench{Service: "goroutine", Out: &out}
+	out, w := io.Pipe()
+	b := Bench{Service: "goroutine", Out: w}
 	done := make(chan error, 1)
-	go func() { done <- b.Run(t.Context(), []string{"svc", "quits"}) }()
-	c := broker.Client()
-	for {
-		if _, err := c.Call(t.Context(), "quits.quit", nil); err == nil {
-			break
-		}
-		time.Sleep(time.Millisecond) // it is not registered yet
+	go func() {
+		err := b.Run(t.Context(), []string{"svc", "quits"})
+		w.CloseWithError(err)
+		done <- err
+	}()
+	said := bufio.NewReader(out)
+	if line, err := said.ReadString('\n'); err != nil || line != "ready\n" {
+		t.Fatalf("svc wrote %q, %v", line, err)
 	}
-	if err := <-done; err != nil || out.String() != "ready\n" {
-		t.Errorf("svc wrote %q and returned %v", out.String(), err)
+	if _, err := broker.Client().Call(t.Context(), "quits.quit", nil); err != nil {
+		t.Fatal(err)
+	}
+	if rest, err := io.ReadAll(said); len(rest) > 0 || err != nil {
+		t.Errorf("svc wrote %q more, %v", rest, err)
+	}
+	if err := <-done; err != nil {
+		t.Errorf("svc returned %v", err)
 	}
 }
 
