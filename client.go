@@ -155,7 +155,9 @@ func (c *conn) endOwned(cl *Client) {
 	for _, s := range servers {
 		s.ownerClosed()
 	}
-	c.flush(l)
+	if len(owned)+len(subs)+len(servers) > 0 { // or others' messages would be sent before their hooks are called
+		c.flush(l)
+	}
 }
 
 // ownedBy lists the live requests of a client. Called with mu held.
