@@ -72,6 +72,12 @@ func (p *pending) op() string {
 	return "call"
 }
 
+// async reports whether whoever started p goes on, perhaps with the next.
+func (p *pending) async() bool {
+	_, ok := p.sink.(*goCall)
+	return ok
+}
+
 // sink is where replies go. Its methods are called with no lock held and must
 // not wait: reply runs on the reader.
 type sink interface {

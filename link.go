@@ -133,8 +133,9 @@ func (cl *Client) while(ctx context.Context) (context.Context, context.CancelFun
 }
 
 // transmit sends m on a link that admit has returned. It waits only on a
-// transport that cannot do without, within ctx and the owner's life.
-func (c *conn) transmit(ctx context.Context, owner *Client, l *link, m *codec.Message) error {
+// transport that cannot do without, within ctx and the owner's life. async says
+// that the sender goes on instead of waiting for a response.
+func (c *conn) transmit(ctx context.Context, owner *Client, l *link, m *codec.Message, async bool) error {
 	c.stamp(m)
 	var err error
 	switch {
@@ -142,7 +143,7 @@ func (c *conn) transmit(ctx context.Context, owner *Client, l *link, m *codec.Me
 		both, cancel := owner.while(ctx)
 		err = l.t.Send(both, m)
 		cancel()
-	case c.watch == nil:
+	case c.watch == nil && !async:
 		err = l.q.Queue(m, true)
 	default: // told before it is written, so that no response is told of first
 		err = l.q.Queue(m, false)
@@ -151,9 +152,12 @@ func (c *conn) transmit(ctx context.Context, owner *Client, l *link, m *codec.Me
 		return err
 	}
 	c.stats.tx.count(m.Type)
-	if c.watch != nil {
+	switch {
+	case c.watch != nil:
 		c.watch.sent(m)
 		c.flush(l)
+	case async:
+		l.q.FlushAsync()
 	}
 	return nil
 }

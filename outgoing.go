@@ -30,7 +30,7 @@ func (c *conn) begin(ctx context.Context, p *pending, m *codec.Message) error {
 		}
 		c.debugWhere(p)
 		m.Matchtag = tag
-		err = c.transmit(ctx, p.owner, l, m)
+		err = c.transmit(ctx, p.owner, l, m, p.async())
 		switch {
 		case err == nil && p.stream:
 			c.begun(p)

@@ -56,6 +56,8 @@ func (s *sideQueue) Flush() {}
 
 func (s *sideQueue) FlushSoon() {}
 
+func (s *sideQueue) FlushAsync() {}
+
 func (s *sideQueue) Full() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()

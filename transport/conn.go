@@ -100,6 +100,8 @@ func (c *streamConn) Flush() { c.w.flush() }
 
 func (c *streamConn) FlushSoon() { c.w.flushSoon() }
 
+func (c *streamConn) FlushAsync() { c.w.flushAsync() }
+
 func (c *streamConn) Recv(m *codec.Message) error { return c.recv(m, false) }
 
 func (c *streamConn) recv(m *codec.Message, lent bool) error {

@@ -160,3 +160,75 @@ func TestAdmitFlow(t *testing.T) {
 		}
 	})
 }
+
+// heldIO is a stream whose writes wait for a go.
+type heldIO struct {
+	rawIO
+	hold   bool
+	free   chan struct{}
+	writes int
+}
+
+func (h *heldIO) TryWrite(p []byte) (int, error) {
+	h.writes++
+	if h.hold {
+		<-h.free
+	}
+	return h.rawIO.TryWrite(p)
+}
+
+// One request is written by its sender. With others under way the sender does
+// not write, and what it queues until somebody does is one write.
+func TestFlushAsync(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ours, theirs := BytePipe()
+		raw := &heldIO{rawIO: ours.(rawIO), free: make(chan struct{})}
+		a, b := newStreamConn(raw, Config{}), NewConn(theirs, Config{})
+		var want []uint32
+		queue := func() {
+			t.Helper()
+			want = append(want, uint32(len(want)+1))
+			if err := a.Queue(request("some.topic", want[len(want)-1], nil), false); err != nil {
+				t.Fatal(err)
+			}
+			a.FlushAsync()
+		}
+		a.FlushAsync() // of nothing
+		if queue(); raw.writes != 1 {
+			t.Errorf("the first request: %d writes by its sender, want 1", raw.writes)
+		}
+		raw.hold = true
+		queue()
+		synctest.Wait() // a goroutine is at the stream, this one is not
+		for range 100 {
+			queue()
+		}
+		close(raw.free)
+		if got := tags(t, b, len(want)); !slices.Equal(got, want) {
+			t.Errorf("received %v, want %v", got, want)
+		}
+		synctest.Wait()
+		if raw.writes != 3 {
+			t.Errorf("%d writes, want 3: of the first, of the second, of all that came meanwhile", raw.writes)
+		}
+		a.Close()
+		b.Close()
+	})
+}
+
+// What a goroutine was to write is written by Close, if Close comes first.
+func TestFlushAsyncThenClose(t *testing.T) {
+	for range 100 {
+		a, b := Pipe(Config{})
+		q := a.(Queuer)
+		for n := range uint32(10) {
+			if err := q.Queue(request("some.topic", n+1, nil), false); err != nil {
+				t.Fatal(err)
+			}
+			q.FlushAsync()
+		}
+		a.Close()
+		tags(t, b, 10)
+		b.Close()
+	}
+}

@@ -62,6 +62,9 @@ type Queuer interface {
 	// they come fast, many of them leave together, a fraction of a millisecond
 	// later.
 	FlushSoon()
+	// FlushAsync is Flush for one who may queue more at once and waits for
+	// none of it yet: where other requests are under way, a goroutine writes.
+	FlushAsync()
 }
 
 // Batcher tells whether Recv has the next message in memory already, so that a

@@ -131,6 +131,23 @@ func (w *writer) flush() {
 	w.lead()
 }
 
+// flushAsync is flush by a goroutine, so that who queues one message after the
+// other is not at the stream for each. One request alone gains nothing by it.
+func (w *writer) flushAsync() {
+	w.mu.Lock()
+	if w.flushing || w.q.size == 0 {
+		w.mu.Unlock()
+		return
+	}
+	w.flushing = true
+	w.mu.Unlock()
+	if w.inflight.Load() <= 1 {
+		w.lead()
+	} else {
+		go w.lead()
+	}
+}
+
 // lead writes the queue as far as the stream takes it at once, for one turn.
 func (w *writer) lead() {
 	for turn := 0; ; {
