@@ -66,7 +66,6 @@ func newStreamConn(raw rawIO, cfg Config) *streamConn {
 	c := &streamConn{}
 	c.r.init(raw, cfg.MaxSize)
 	c.w.init(raw, cfg.MaxSize, &c.inflight)
-	c.r.rest.inflight = &c.inflight
 	return c
 }
 
@@ -84,16 +83,15 @@ func (c *streamConn) Admit(ctx context.Context) error { return c.w.admit(ctx, se
 func (c *streamConn) AdmitFlow(ctx context.Context) error { return c.w.admit(ctx, flowLimit) }
 
 func (c *streamConn) Queue(m *codec.Message, flush bool) error {
-	if err := c.w.put(m, flush); err != nil {
-		return err
+	asks := m.Type == codec.TypeRequest && m.Flags&codec.FlagNoResponse == 0
+	if asks && m.Flags&codec.FlagStreaming == 0 {
+		c.r.rest.sending(m.Matchtag)
 	}
-	if m.Type == codec.TypeRequest && m.Flags&codec.FlagNoResponse == 0 {
+	err := c.w.put(m, flush)
+	if asks && err == nil {
 		c.inflight.Add(1)
-		if m.Flags&codec.FlagStreaming == 0 {
-			c.r.rest.sent()
-		}
 	}
-	return nil
+	return err
 }
 
 func (c *streamConn) Flush() { c.w.flush() }

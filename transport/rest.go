@@ -17,9 +17,10 @@ const (
 	// in a row may bring less before there are no more.
 	restYield = 2
 	restTries = 6
-	// restDepth is how many requests must wait for their replies to count as a
-	// flow, too.
-	restDepth = 100
+	// restShare is how many times as long as a rest a reply must take for calls
+	// to count as a flow, too, and restShort the shortest rest that pays.
+	restShare = 8
+	restShort = 100 * time.Microsecond
 )
 
 // rest lets a busy one-way flow, of events or of a stream's responses, gather
@@ -29,12 +30,13 @@ const (
 // reader, but for asked.
 //
 // A call that begins ends the resting for the next restAfter messages, so its
-// reply meets a reader that waits for it. But where restDepth calls wait for one
-// broker, each takes so much longer than a rest that they are a flow themselves.
+// reply meets a reader that waits for it. But where replies come fast and each has
+// taken many times as long as a rest, many calls wait for one broker: they are a
+// flow themselves.
 type rest struct {
-	can      bool          // every read that waits is a wake-up of a thread
-	inflight *atomic.Int32 // requests that wait for a reply
-	asked    atomic.Bool
+	can   bool // every read that waits is a wake-up of a thread
+	asked atomic.Bool
+	trips trips
 
 	flow   int       // messages in a row
 	seen   int       // of these at the last read
@@ -45,6 +47,9 @@ type rest struct {
 
 // received takes note of a message.
 func (r *rest) received(m *codec.Message) {
+	if m.Type == codec.TypeResponse && m.Final() {
+		r.trips.end(m.Matchtag)
+	}
 	if m.Type == codec.TypeEvent || m.Type == codec.TypeResponse && (!m.Final() || r.deep()) {
 		r.flow++
 	} else {
@@ -52,21 +57,23 @@ func (r *rest) received(m *codec.Message) {
 	}
 }
 
-// sent takes note of a request that somebody waits for the response of.
-func (r *rest) sent() {
-	if r.can && !r.asked.Load() {
-		r.asked.Store(true)
+// sending takes note of a request that somebody waits for the response of.
+func (r *rest) sending(tag uint32) {
+	if r.can {
+		r.trips.begin(tag)
+		if !r.asked.Load() {
+			r.asked.Store(true)
+		}
 	}
 }
 
-// deep reports whether so many requests wait that the broker is busy with them
-// for many times as long as a rest takes.
-func (r *rest) deep() bool { return r.inflight.Load() >= restDepth }
+// deep reports whether replies take so long that a rest makes no difference.
+func (r *rest) deep() bool { return r.trips.shortest() >= restShare*restShort }
 
-// pause is for how long to rest: briefly among few calls.
+// pause is for how long to rest.
 func (r *rest) pause() time.Duration {
 	if r.deep() {
-		return min(restPause, time.Duration(r.inflight.Load())*time.Microsecond)
+		return min(restPause, r.trips.shortest()/restShare)
 	}
 	return restPause
 }

@@ -1,7 +1,6 @@
 package transport
 
 import (
-	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -25,30 +24,37 @@ func TestRestDue(t *testing.T) {
 	}
 	calls := func(r *rest, n int) {
 		if r.received(event); n%100 == 0 {
-			r.sent()
+			r.sending(1)
 		}
 	}
+	call := func(r *rest, _ int) { r.received(final); r.sending(2) }
+	const long = restShare * restShort
 	for _, tt := range []struct {
-		name     string
-		gap      time.Duration // between messages, of which four are read at once
-		inflight int32
-		feed     func(r *rest, n int)
-		want     bool
+		name string
+		gap  time.Duration // between messages, of which four are read at once
+		trip time.Duration // of the replies before
+		feed func(r *rest, n int)
+		want bool
 	}{
 		{"fast events", restGap / 2, 0, func(r *rest, _ int) { r.received(event) }, true},
-		{"fast stream", restGap / 2, 1, func(r *rest, _ int) { r.received(item) }, true},
+		{"fast stream", restGap / 2, 0, func(r *rest, _ int) { r.received(item) }, true},
 		{"slow events", 2 * restGap, 0, func(r *rest, _ int) { r.received(event) }, false},
 		{"requests among them", restGap / 2, 0, mixed(request("some.call", 1, nil)), false},
-		{"responses among them", restGap / 2, 1, mixed(final), false},
-		{"calls begin", restGap / 2, 1, calls, false},
-		{"few calls", restGap / 2, restDepth - 1, func(r *rest, _ int) { r.received(final); r.sent() }, false},
-		{"very many calls", restGap / 2, restDepth, func(r *rest, _ int) { r.received(final); r.sent() }, true},
-		{"slow calls", 2 * restGap, restDepth, func(r *rest, _ int) { r.received(final); r.sent() }, false},
+		{"responses among them", restGap / 2, 0, mixed(final), false},
+		{"calls begin", restGap / 2, 0, calls, false},
+		{"calls", restGap / 2, 0, call, false},
+		{"calls that are answered soon", restGap / 2, long - 1, call, false},
+		{"calls that take long", restGap / 2, long, call, true},
+		{"slow calls", 2 * restGap, long, call, false},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				r := &rest{can: true, inflight: new(atomic.Int32)}
-				r.inflight.Store(tt.inflight)
+				r := &rest{can: true}
+				for range tripLeast {
+					r.trips.begin(3)
+					time.Sleep(tt.trip)
+					r.trips.end(3)
+				}
 				read := func(n int) bool {
 					for i := range 4 {
 						time.Sleep(tt.gap)
@@ -80,7 +86,7 @@ func TestRestDue(t *testing.T) {
 // if what it brings seems to come fast.
 func TestRestYield(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r := &rest{can: true, inflight: new(atomic.Int32)}
+		r := &rest{can: true}
 		rested := 0
 		for range 100 * restAfter {
 			time.Sleep(restGap / 2)
@@ -93,6 +99,29 @@ func TestRestYield(t *testing.T) {
 			t.Errorf("it rests %d times, want at most %d times in %d messages", rested, restTries, restAfter)
 		}
 	})
+}
+
+// A rest is a fraction of what a reply takes.
+func TestRestPause(t *testing.T) {
+	for _, tt := range []struct{ trip, want time.Duration }{
+		{0, restPause}, // of events
+		{restShare * restShort, restShort},
+		{restShare * restShort * 3 / 2, restShort * 3 / 2},
+		{restShare * restPause, restPause},
+		{time.Hour, restPause},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			var r rest
+			for range tripLeast {
+				r.trips.begin(3)
+				time.Sleep(tt.trip)
+				r.trips.end(3)
+			}
+			if got := r.pause(); got != tt.want {
+				t.Errorf("after replies that took %v it rests for %v, want %v", tt.trip, got, tt.want)
+			}
+		})
+	}
 }
 
 // A broker in this process gets no rest: that would keep its goroutines waiting.
