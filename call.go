@@ -77,19 +77,24 @@ func CallAs[T any](ctx context.Context, c Caller, topic string, req any, opts ..
 	if err != nil {
 		return v, err
 	}
-	err = decodeAs(r, &v)
+	err = decodeAs(c, r, &v)
 	return v, err
 }
 
-// decodeAs decodes a response as its target's type asks for.
-func decodeAs(r Response, v any) (err error) {
+// decodeAs decodes a response that came by c as its target's type asks for. It
+// is done with the payload then, unless that is what was asked for.
+func decodeAs(c any, r Response, v any) (err error) {
 	switch v := v.(type) {
 	case *[]byte:
 		*v, err = r.Bytes()
+		return err
 	case *string:
 		*v, err = r.Text()
 	default:
 		err = r.Decode(v)
+	}
+	if cl, ok := c.(*Client); ok && len(cl.c.opts.interceptors) == 0 { // which may keep it
+		r.Release()
 	}
 	return err
 }

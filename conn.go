@@ -100,7 +100,7 @@ func newConn(t transport.Conn, o dialOptions) *conn {
 	if o.handler != nil {
 		c.fallback = newServer(c, nil, "", o.handler, context.Background(), defaultServeOptions())
 	}
-	c.link = newLink(t)
+	c.link = c.newLink(t)
 	c.link.ready = true
 	close(c.up)
 	return c

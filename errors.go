@@ -43,6 +43,8 @@ var (
 	// ErrNoPayload is the error of decoding a response, event or request that
 	// carries no payload.
 	ErrNoPayload = errors.New("no payload")
+	// ErrReleased is the error of using a payload after Release.
+	ErrReleased = errors.New("payload used after Release")
 )
 
 // GapError is the error of an item that stands where messages of a

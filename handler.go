@@ -6,6 +6,7 @@ import (
 	"iter"
 
 	"github.com/flux-sdk/flux/codec"
+	"github.com/flux-sdk/flux/transport"
 )
 
 // Handler answers requests; see [Client.Serve] and [ServeMux].
@@ -50,7 +51,10 @@ type Responder interface {
 
 // Request is a request as its handler gets it. Its methods may be called
 // concurrently.
-type Request struct{ content }
+type Request struct {
+	content
+	owed *transport.Memory // released, and the handler's until it returns
+}
 
 // Topic is the full topic: "calc.add".
 func (r *Request) Topic() string { return r.msg.Topic }

@@ -13,13 +13,14 @@ import (
 // link is one connection to a broker, with the matchtags in use on it. The
 // fields below the line are guarded by conn.mu.
 type link struct {
-	t     transport.Conn
-	q     transport.Queuer
-	side  *sideQueue    // q, if t is no Queuer itself
-	more  func() bool   // the next message is in memory already
-	ended chan struct{} // closed when the reader has returned
-	baton baton
-	tasks atomic.Int32 // handlers on goroutines of their own
+	t        transport.Conn
+	q        transport.Queuer
+	side     *sideQueue         // q, if t is no Queuer itself
+	more     func() bool        // the next message is in memory already
+	recycler transport.Recycler // nil if messages keep their memory
+	ended    chan struct{}      // closed when the reader has returned
+	baton    baton
+	tasks    atomic.Int32 // handlers on goroutines of their own
 
 	// Of the reader alone.
 	follows bool // the next message is in memory
@@ -32,7 +33,7 @@ type link struct {
 	dead  bool // its end has been dealt with
 }
 
-func newLink(t transport.Conn) *link {
+func (c *conn) newLink(t transport.Conn) *link {
 	l := &link{t: t, ended: make(chan struct{})}
 	if q, ok := t.(transport.Queuer); ok {
 		l.q = q
@@ -43,6 +44,9 @@ func newLink(t transport.Conn) *link {
 	l.more = func() bool { return false }
 	if b, ok := t.(transport.Batcher); ok {
 		l.more = b.Buffered
+	}
+	if r, ok := t.(transport.Recycler); ok && !c.watch.seesMessages() { // who may keep them
+		l.recycler = r
 	}
 	return l
 }

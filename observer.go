@@ -44,6 +44,11 @@ type observer struct {
 	telling bool             // somebody is at the changes
 }
 
+// seesMessages reports whether anybody is shown messages.
+func (w *observer) seesMessages() bool {
+	return w != nil && (w.hooks.Sent != nil || w.hooks.Received != nil || w.trace != nil)
+}
+
 // newObserver returns nil if nobody wants to know.
 func newObserver(o *dialOptions) *observer {
 	if o.hooks == nil && o.trace == nil {

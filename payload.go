@@ -8,6 +8,7 @@ import (
 	"io"
 
 	"github.com/flux-sdk/flux/codec"
+	"github.com/flux-sdk/flux/transport"
 )
 
 // PayloadCodec turns Go values into the JSON objects that Flux payloads are,
@@ -48,12 +49,16 @@ func (r Response) decodeOwn(v any) error {
 type content struct {
 	err   error // what the message says went wrong, or what went wrong here
 	codec PayloadCodec
-	msg   codec.Message // zero for a local error
+	msg   codec.Message     // zero for a local error
+	mem   *transport.Memory // what msg refers to, if it can be used again; spent
 }
 
 func (c *content) bytes() ([]byte, error) {
 	if c.err != nil {
 		return nil, c.err
+	}
+	if c.mem == spent {
+		return nil, ErrReleased
 	}
 	return c.msg.Payload, nil
 }
@@ -62,6 +67,8 @@ func (c *content) text() (string, error) {
 	switch {
 	case c.err != nil:
 		return "", c.err
+	case c.mem == spent:
+		return "", ErrReleased
 	case !c.msg.HasPayload():
 		return "", ErrNoPayload
 	}
@@ -72,6 +79,8 @@ func (c *content) decode(v any, unmarshal func([]byte, any) error) error {
 	switch {
 	case c.err != nil:
 		return c.err
+	case c.mem == spent:
+		return fmt.Errorf("decode into %T: %w", v, ErrReleased)
 	case !c.msg.HasPayload():
 		return fmt.Errorf("decode into %T: %w", v, ErrNoPayload)
 	}

@@ -152,7 +152,7 @@ func sleep(ctx context.Context, d time.Duration) bool {
 // restore makes t the connection: the broker must be up, then the services are
 // registered and the subscriptions made again, and then requests may be sent.
 func (c *conn) restore(t transport.Conn) error {
-	l := newLink(t)
+	l := c.newLink(t)
 	c.mu.Lock()
 	if err := c.err; err != nil {
 		c.mu.Unlock()

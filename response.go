@@ -24,6 +24,7 @@ var errNoResponse = errors.New("flux: zero Response: received from a closed chan
 func (l *link) newReply(topic string, m *codec.Message, pc PayloadCodec) Response {
 	r := l.replies.next(len(m.Payload), l.follows)
 	r.set(topic, m, pc)
+	r.mem = l.memory()
 	return Response{r}
 }
 

@@ -70,7 +70,7 @@ func (s *server) request(l *link, m *codec.Message) (mine bool) {
 }
 
 func (s *server) newInflight(l *link, m *codec.Message, route *Route) *inflight {
-	f := &inflight{s: s, l: l, req: Request{content{msg: *m, codec: s.c.codec}}, route: route}
+	f := &inflight{s: s, l: l, req: Request{content: content{msg: *m, codec: s.c.codec, mem: l.memory()}}, route: route}
 	f.ctx.base, f.ctx.req = s.base, &f.req
 	return f
 }

@@ -69,7 +69,7 @@ func StreamAs[T any](ctx context.Context, c Streamer, topic string, req any, opt
 		}
 		for r := range stream {
 			var v T
-			err := decodeAs(r, &v)
+			err := decodeAs(c, r, &v)
 			if err != nil {
 				v = zero
 			}

@@ -16,7 +16,7 @@ func (c *streamConn) RecvLent(m *codec.Message) error { return c.recv(m, true) }
 // lentBig is bigBody in memory that is used again, unless it is huge.
 func (r *reader) lentBig(n int) ([]byte, error) {
 	if n > cap(r.big) {
-		body, err := r.bigBody(n)
+		body, err := r.bigBody(n, make([]byte, min(n, claimStep)))
 		if err == nil && n <= claimStep {
 			r.big = body
 		}

@@ -36,7 +36,8 @@ type reader struct {
 	big     []byte // for what is lent
 	buf     []byte
 	at, end int
-	block   []byte // what is left of the last block
+	block   []byte  // what is left of the last block
+	mem     *Memory // of the last body, if it can be used again
 	rest    rest
 	err     error
 }
@@ -84,11 +85,12 @@ func (r *reader) body(lent bool) ([]byte, error) {
 		return nil, err
 	}
 	r.at += codec.PrefixSize
+	r.mem = nil
 	switch big := n > bigFrame && r.end-r.at < n; {
 	case big && lent:
 		return r.lentBig(n)
 	case big:
-		return r.bigBody(n)
+		return r.bigBody(n, r.alloc(min(n, claimStep)))
 	}
 	if err := r.fill(n); err != nil {
 		return nil, unexpected(err)
@@ -103,10 +105,14 @@ func (r *reader) body(lent bool) ([]byte, error) {
 	return own, nil
 }
 
-// alloc returns memory for a body that is in the buffer. As much is allocated
-// for it as what else is there will need.
+// alloc returns memory for a body. As much is allocated for a small one as what
+// else is in the buffer will need.
 func (r *reader) alloc(n int) []byte {
-	if n > blockSize/4 {
+	switch {
+	case n >= recycleMin && n <= recycleMax:
+		r.mem = newMemory(n)
+		return r.mem.b[:n:n]
+	case n > blockSize/4:
 		return make([]byte, n)
 	}
 	if len(r.block) < n {
@@ -117,9 +123,9 @@ func (r *reader) alloc(n int) []byte {
 	return b
 }
 
-// bigBody reads the rest of a body straight into its own memory.
-func (r *reader) bigBody(n int) ([]byte, error) {
-	body := make([]byte, min(n, claimStep))
+// bigBody reads the rest of a body straight into its own memory, which begins
+// with body and grows.
+func (r *reader) bigBody(n int, body []byte) ([]byte, error) {
 	have := copy(body, r.buf[r.at:r.end])
 	r.at += have
 	for {
@@ -135,7 +141,7 @@ func (r *reader) bigBody(n int) ([]byte, error) {
 		}
 		grown := make([]byte, min(n, 2*len(body)))
 		copy(grown, body)
-		body = grown
+		body, r.mem = grown, nil
 	}
 }
 

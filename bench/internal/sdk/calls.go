@@ -59,6 +59,7 @@ func (b *Bench) call(ctx context.Context, x exchange) error {
 	if err != nil {
 		return err
 	}
+	defer r.Release()
 	return x.check(r)
 }
 
@@ -144,9 +145,11 @@ func (b *Bench) throughGo(ctx context.Context, x exchange, depth, n int) error {
 	for i := range n + len(ring) {
 		at := i % len(ring)
 		if i >= len(ring) {
-			if err := x.check(<-ring[at]); err != nil {
+			r := <-ring[at]
+			if err := x.check(r); err != nil {
 				return err
 			}
+			r.Release()
 		}
 		if i < n {
 			ring[at] = x.c.Go(ctx, x.topic, x.payload)

@@ -56,7 +56,9 @@ func (b *Bench) serve(ctx context.Context, c *flux.Client, name string, ready fu
 		if err != nil {
 			return err
 		}
-		return w.Respond(p)
+		err = w.Respond(p)
+		r.Release()
+		return err
 	}, opts...)
 	mux.HandleFunc(name+".stream", func(_ context.Context, w flux.Responder, r *flux.Request) error {
 		var req streamRequest

@@ -1,0 +1,58 @@
+package flux
+
+import "github.com/flux-sdk/flux/transport"
+
+// spent stands for the memory of a payload that has been released.
+var spent = new(transport.Memory)
+
+// Release lets later messages use the memory of the payload, which spares the
+// garbage collector much where large payloads come fast. It need not be called,
+// and makes no difference for payloads of less than 4 KiB, nor where hooks or a
+// trace are shown all messages.
+//
+// Nothing that refers to the payload may be used afterwards: not what Bytes or
+// Message returned, nor a []byte that [CallAs] made of it. Of the Response and
+// its copies, Bytes, Text and the Decode methods fail with [ErrReleased], Err
+// says what it did before. Nobody else may use them while Release is called; it
+// may be called again.
+func (r Response) Release() {
+	if r.r != nil {
+		r.r.spend().Recycle()
+	}
+}
+
+// Release says that the handler needs the payload no more: later messages use
+// its memory once the handler has returned. It is for large payloads, as
+// [Response.Release] is, and after it Bytes, Text and the Decode methods fail
+// with [ErrReleased]. It may be called before or after responding, on the
+// handler's goroutine, and the request must not be kept beyond the handler.
+func (r *Request) Release() {
+	if m := r.spend(); m != nil {
+		r.owed = m
+	}
+}
+
+// repay gives back what was released. Called when nothing uses the request any
+// more.
+func (r *Request) repay() {
+	r.owed.Recycle()
+	r.owed = nil
+}
+
+// spend takes the payload away and returns its memory.
+func (c *content) spend() (m *transport.Memory) {
+	if c.mem != spent {
+		m, c.mem = c.mem, spent
+		c.msg.Payload = nil
+	}
+	return m
+}
+
+// memory is that of the message that was received last, if it can be used again
+// one day.
+func (l *link) memory() *transport.Memory {
+	if l.recycler == nil {
+		return nil
+	}
+	return l.recycler.Memory()
+}

@@ -1,0 +1,58 @@
+package transport
+
+import (
+	"math/bits"
+	"sync"
+)
+
+const (
+	// recycleMin is the size from which a body has memory that can be used
+	// again; recycleMax, that of the largest which is read in one piece.
+	recycleMin = 4 << 10
+	recycleMax = claimStep
+	// Memory beyond largeObject is allocated in whole pages, so that a little
+	// more costs nothing and makes it fit for more.
+	largeObject = 32 << 10
+	pageSize    = 8 << 10
+)
+
+// Recycler is what a [Conn] has, besides, that can use the memory of a message
+// again. All conns of this package that are made of a byte stream are Recyclers.
+type Recycler interface {
+	// Memory is where the Routes and the Payload of the message are that Recv
+	// returned last; nil if it is not to be used again, because it is shared
+	// with other messages as that of small ones is. It belongs to the goroutine
+	// that calls Recv.
+	Memory() *Memory
+}
+
+// Memory holds what one received message refers to.
+type Memory struct{ b []byte }
+
+// memories are unused memory by size: what has as many bits is one class.
+var memories [bits.UintSize + 1]sync.Pool
+
+// Recycle lets a later message, on any connection, use the memory. Nothing may
+// refer to it any more. It is to be called once at most, by any goroutine; on
+// nil it does nothing.
+func (m *Memory) Recycle() {
+	if m != nil {
+		memories[bits.Len(uint(cap(m.b)))].Put(m)
+	}
+}
+
+// newMemory returns memory of n bytes, with anything in them.
+func newMemory(n int) *Memory {
+	room := n
+	if n > largeObject {
+		room = (n + pageSize - 1) &^ (pageSize - 1)
+	}
+	m, _ := memories[bits.Len(uint(room))].Get().(*Memory)
+	if m == nil || cap(m.b) < n {
+		m = &Memory{make([]byte, room)} // one that was too small has had its time
+	}
+	m.b = m.b[:n]
+	return m
+}
+
+func (c *streamConn) Memory() *Memory { return c.r.mem }
