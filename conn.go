@@ -123,6 +123,7 @@ func (c *conn) read(l *link) {
 		}
 		follows := l.more()
 		l.follows = follows
+		l.woke = l.woke || m.Type != codec.TypeRequest
 		switch m.Type {
 		case codec.TypeResponse:
 			c.response(l, &m)
@@ -135,6 +136,10 @@ func (c *conn) read(l *link) {
 		}
 		if !follows {
 			c.flush(l)
+			if !l.woke {
+				l.skipYield()
+			}
+			l.woke = false
 		}
 	}
 }

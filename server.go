@@ -59,6 +59,7 @@ func (s *server) request(l *link, m *codec.Message) (mine bool) {
 	}
 	if err == nil {
 		f := s.newInflight(l, m, route)
+		l.woke = l.woke || !route.opts.inline
 		if err = s.accept(f); err == nil && route.opts.inline {
 			return s.runInline(f)
 		}

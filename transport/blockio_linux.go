@@ -5,7 +5,6 @@ import (
 	"io"
 	"net"
 	"os"
-	"runtime"
 	"sync"
 	"syscall"
 	"time"
@@ -95,8 +94,6 @@ func (b *blockIO) Read(p []byte) (int, error) {
 		return 0, err
 	}
 	defer b.leave()
-	// Those whom the last batch woke go first: this thread may wait for long.
-	runtime.Gosched()
 	for {
 		n, err := syscall.Read(b.fd, p)
 		switch {

@@ -3,6 +3,7 @@ package transport
 import (
 	"io"
 	"runtime"
+	"time"
 
 	"github.com/flux-sdk/flux/codec"
 )
@@ -24,6 +25,10 @@ const (
 	// blockSize is the most that small bodies share one allocation of. A body
 	// that is kept keeps its block.
 	blockSize = 4 << 10
+	// yieldEvery is how often the reader gives way even if it has woken nobody:
+	// the runtime takes a goroutine that does not for 10 ms for one that hogs its
+	// processor, and then takes that away at each system call.
+	yieldEvery = 5 * time.Millisecond
 )
 
 // reader splits a byte stream into messages. It reads as much as there is and
@@ -39,6 +44,8 @@ type reader struct {
 	block   []byte  // what is left of the last block
 	mem     *Memory // of the last body, if it can be used again
 	rest    rest
+	alone   bool      // the last batch woke nobody
+	yielded time.Time // when others were last let run
 	err     error
 }
 
@@ -86,10 +93,13 @@ func (r *reader) body(lent bool) ([]byte, error) {
 	}
 	r.at += codec.PrefixSize
 	r.mem = nil
-	switch big := n > bigFrame && r.end-r.at < n; {
-	case big && lent:
-		return r.lentBig(n)
-	case big:
+	if n > bigFrame && r.end-r.at < n {
+		if r.rest.can {
+			r.yield()
+		}
+		if lent {
+			return r.lentBig(n)
+		}
 		return r.bigBody(n, r.alloc(min(n, claimStep)))
 	}
 	if err := r.fill(n); err != nil {
@@ -162,12 +172,8 @@ func (r *reader) fill(n int) error {
 		r.end = copy(r.buf, r.buf[r.at:r.end])
 		r.at = 0
 	}
-	switch {
-	case !r.rest.can:
-		// Those whom the last batch woke may be whom the next one is waited for
-		// from: with a peer in this process there is more to read after they ran.
-		runtime.Gosched()
-	case r.rest.due():
+	r.yield()
+	if r.rest.can && r.rest.due() {
 		nap(r.rest.pause())
 	}
 	for r.end-r.at < n {
@@ -181,6 +187,21 @@ func (r *reader) fill(n int) error {
 		}
 	}
 	return nil
+}
+
+// yield lets those go first whom the last batch woke: they may be whom the next
+// one is waited for from, and a thread may wait for long.
+func (r *reader) yield() {
+	if r.alone {
+		r.alone = false
+		if time.Since(r.yielded) < yieldEvery {
+			return
+		}
+	}
+	runtime.Gosched()
+	if r.rest.can {
+		r.yielded = time.Now()
+	}
 }
 
 // unexpected turns the end of the stream inside a message into what it is.

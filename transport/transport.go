@@ -75,6 +75,15 @@ type Batcher interface {
 	Buffered() bool
 }
 
+// Yielder is what a [Conn] has, besides, whose Recv lets other goroutines run
+// before it waits: those that the messages before have woken. All conns of this
+// package that are made of a byte stream are Yielders.
+type Yielder interface {
+	// SkipYield says that there are none, so that the next Recv that waits has
+	// no need to. It belongs to the goroutine that calls Recv.
+	SkipYield()
+}
+
 // Config is what a connector needs to know beyond the URI. The zero value
 // means the defaults.
 type Config struct {
