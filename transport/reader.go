@@ -18,6 +18,9 @@ const (
 	// bigFrame is the size from which a body is read into its own memory
 	// instead of through the buffer.
 	bigFrame = 16 << 10
+	// largeFrame is the size of a body after which another is expected, so that
+	// little of it is read into the buffer.
+	largeFrame = 32 << 10
 	// claimStep is how much is allocated on the word of a length field alone;
 	// beyond it memory grows with the bytes that really arrive. A payload of
 	// 1 MiB fits with its header.
@@ -44,6 +47,7 @@ type reader struct {
 	block   []byte  // what is left of the last block
 	mem     *Memory // of the last body, if it can be used again
 	rest    rest
+	large   bool      // the last body was large
 	alone   bool      // the last batch woke nobody
 	yielded time.Time // when others were last let run
 	err     error
@@ -93,6 +97,7 @@ func (r *reader) body(lent bool) ([]byte, error) {
 	}
 	r.at += codec.PrefixSize
 	r.mem = nil
+	r.large = n >= largeFrame
 	if n > bigFrame && r.end-r.at < n {
 		if r.rest.can {
 			r.yield()
@@ -177,7 +182,11 @@ func (r *reader) fill(n int) error {
 		nap(r.rest.pause())
 	}
 	for r.end-r.at < n {
-		k, err := r.raw.Read(r.buf[r.end:])
+		room := r.buf[r.end:]
+		if r.large && len(room) > shortRead && n <= shortRead {
+			room = room[:shortRead]
+		}
+		k, err := r.raw.Read(room)
 		r.end += k
 		if err != nil && r.end-r.at < n {
 			if r.end > r.at {

@@ -120,3 +120,51 @@ func BenchmarkRecvLarge(b *testing.B) {
 		})
 	}
 }
+
+// askedIO notes how much each read asks for.
+type askedIO struct {
+	rawIO
+	asked []int
+}
+
+func (a *askedIO) Read(p []byte) (int, error) {
+	a.asked = append(a.asked, len(p))
+	return a.rawIO.Read(p)
+}
+
+// Behind a large message little is read ahead, for the next one's body to be
+// read to where it belongs; behind a small one much.
+func TestReadAhead(t *testing.T) {
+	ours, theirs := BytePipe()
+	raw := &askedIO{rawIO: ours.(rawIO)}
+	a, b := newStreamConn(raw, Config{}), NewConn(theirs, Config{})
+	defer a.Close()
+	defer b.Close()
+	small, large := request("some.topic", 1, pattern(100)), request("some.topic", 1, pattern(3*largeFrame))
+	for n, tt := range []struct {
+		m       *codec.Message
+		atLeast int // that the first read asks for
+		atMost  int
+	}{
+		{large, firstBuffer, readBuffer},
+		{large, 1, shortRead},
+		{small, 1, shortRead},
+		{small, shortRead + 1, readBuffer},
+		{large, shortRead + 1, readBuffer},
+		{small, 1, shortRead},
+	} {
+		raw.asked = nil
+		sent := make(chan error, 1)
+		go func() { sent <- b.Send(t.Context(), tt.m) }()
+		want(t, a, tt.m)
+		if err := <-sent; err != nil {
+			t.Fatal(err)
+		}
+		if got := raw.asked[0]; got < tt.atLeast || got > tt.atMost {
+			t.Errorf("message %d: the first read asks for %d bytes, want %d to %d", n, got, tt.atLeast, tt.atMost)
+		}
+		if tt.m == large && len(raw.asked) < 2 {
+			t.Errorf("message %d: its body is not read by itself", n)
+		}
+	}
+}
