@@ -281,6 +281,7 @@ func TestWithoutSubscribe(t *testing.T) {
 			t.Errorf("received %q, want the end", e.Topic())
 		}
 		p.wantNothing(c)
+		synctest.Wait()
 		wantEmpty(t, c)
 	})
 }
