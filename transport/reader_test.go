@@ -351,7 +351,7 @@ func TestReaderYields(t *testing.T) {
 		}
 		recv(t, a)
 		before := a.r.yielded
-		time.Sleep(1)
+		time.Sleep(time.Millisecond)
 		if recv(t, a); a.r.yielded != before {
 			t.Error("it yields before what is there already")
 		}
