@@ -13,24 +13,11 @@ type Lender interface {
 
 func (c *streamConn) RecvLent(m *codec.Message) error { return c.recv(m, true) }
 
-// lentBig is bigBody in memory that is used again, unless it is huge.
+// lentBig is bigBody in memory that is used again.
 func (r *reader) lentBig(n int) ([]byte, error) {
-	if n > cap(r.big) {
-		body, err := r.bigBody(n, make([]byte, min(n, claimStep)))
-		if err == nil && n <= claimStep {
-			r.big = body
-		}
-		return body, err
+	first := min(n, claimStep)
+	if first > cap(r.big) {
+		r.big = make([]byte, first)
 	}
-	body := r.big[:n:n]
-	have := copy(body, r.buf[r.at:r.end])
-	r.at += have
-	for have < n {
-		k, err := r.raw.Read(body[have:])
-		have += k
-		if err != nil && have < n {
-			return nil, unexpected(err)
-		}
-	}
-	return body, nil
+	return r.bigBody(n, r.big[:first:first])
 }

@@ -119,7 +119,7 @@ func (c *streamConn) Buffered() bool { return c.r.buffered() }
 
 func (c *streamConn) SkipYield() {
 	// A peer in this process is to be let run in any case.
-	c.r.alone = c.r.rest.can
+	c.r.skipYield = c.r.rest.can
 }
 
 func (c *streamConn) Close() error { return c.w.close() }

@@ -38,19 +38,19 @@ const (
 // copies each small body out, so that a message owns its memory, which it may
 // share with others that came in the same read.
 type reader struct {
-	raw     rawIO
-	max     int
-	dec     codec.Decoder
-	big     []byte // for what is lent
-	buf     []byte
-	at, end int
-	block   []byte  // what is left of the last block
-	mem     *Memory // of the last body, if it can be used again
-	rest    rest
-	large   bool      // the last body was large
-	alone   bool      // the last batch woke nobody
-	yielded time.Time // when others were last let run
-	err     error
+	raw        rawIO
+	max        int
+	dec        codec.Decoder
+	big        []byte // for what is lent
+	buf        []byte
+	at, end    int
+	block      []byte  // what is left of the last block
+	mem        *Memory // of the last body, if it can be used again
+	rest       rest
+	afterLarge bool      // the last body was large
+	skipYield  bool      // the last batch woke nobody
+	yielded    time.Time // when others were last let run
+	err        error
 }
 
 func (r *reader) init(raw rawIO, maxSize int) {
@@ -97,7 +97,7 @@ func (r *reader) body(lent bool) ([]byte, error) {
 	}
 	r.at += codec.PrefixSize
 	r.mem = nil
-	r.large = n >= largeFrame
+	r.afterLarge = n >= largeFrame
 	if n > bigFrame && r.end-r.at < n {
 		if r.rest.can {
 			r.yield()
@@ -183,7 +183,7 @@ func (r *reader) fill(n int) error {
 	}
 	for r.end-r.at < n {
 		room := r.buf[r.end:]
-		if r.large && len(room) > shortRead && n <= shortRead {
+		if r.afterLarge && len(room) > shortRead && n <= shortRead {
 			room = room[:shortRead]
 		}
 		k, err := r.raw.Read(room)
@@ -201,8 +201,8 @@ func (r *reader) fill(n int) error {
 // yield lets those go first whom the last batch woke: they may be whom the next
 // one is waited for from, and a thread may wait for long.
 func (r *reader) yield() {
-	if r.alone {
-		r.alone = false
+	if r.skipYield {
+		r.skipYield = false
 		if time.Since(r.yielded) < yieldEvery {
 			return
 		}

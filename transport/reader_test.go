@@ -358,7 +358,7 @@ func TestReaderYields(t *testing.T) {
 
 		// To a peer in this process it always gives way.
 		a.r.rest.can = false
-		if a.SkipYield(); a.r.alone {
+		if a.SkipYield(); a.r.skipYield {
 			t.Error("a peer in this process is not let run")
 		}
 	})

@@ -120,30 +120,32 @@ func (w *writer) put(m *codec.Message, flush bool) error {
 	return nil
 }
 
-func (w *writer) flush() {
+// claim reports whether the caller is to write the queue: there is something in
+// it, and nobody else is at the stream.
+func (w *writer) claim() bool {
 	w.mu.Lock()
+	defer w.mu.Unlock()
 	if w.flushing || w.q.size == 0 {
-		w.mu.Unlock()
-		return
+		return false
 	}
 	w.flushing = true
-	w.mu.Unlock()
-	w.lead()
+	return true
+}
+
+func (w *writer) flush() {
+	if w.claim() {
+		w.lead()
+	}
 }
 
 // flushAsync is flush by a goroutine, so that who queues one message after the
 // other is not at the stream for each. One request alone gains nothing by it.
 func (w *writer) flushAsync() {
-	w.mu.Lock()
-	if w.flushing || w.q.size == 0 {
-		w.mu.Unlock()
-		return
-	}
-	w.flushing = true
-	w.mu.Unlock()
-	if w.inflight.Load() <= 1 {
+	switch {
+	case !w.claim():
+	case w.inflight.Load() <= 1:
 		w.lead()
-	} else {
+	default:
 		go w.lead()
 	}
 }
