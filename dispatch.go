@@ -143,7 +143,7 @@ func (s *server) nextInLane(ln *lane, done *inflight) (f *inflight) {
 // forget takes a request out of the books. Called with mu held.
 func (s *server) forget(f *inflight) {
 	s.active.remove(f)
-	f.req.repay()
+	f.req.recycle()
 	if s.active.n == 0 && s.idle != nil {
 		close(s.idle)
 		s.idle = nil

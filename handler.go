@@ -53,7 +53,7 @@ type Responder interface {
 // concurrently.
 type Request struct {
 	content
-	owed *transport.Memory // released, and the handler's until it returns
+	unused *transport.Memory // released, to be recycled when the handler has returned
 }
 
 // Topic is the full topic: "calc.add".

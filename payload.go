@@ -50,14 +50,14 @@ type content struct {
 	err   error // what the message says went wrong, or what went wrong here
 	codec PayloadCodec
 	msg   codec.Message     // zero for a local error
-	mem   *transport.Memory // what msg refers to, if it can be used again; spent
+	mem   *transport.Memory // what msg refers to, if it can be used again; released
 }
 
 func (c *content) bytes() ([]byte, error) {
 	if c.err != nil {
 		return nil, c.err
 	}
-	if c.mem == spent {
+	if c.mem == released {
 		return nil, ErrReleased
 	}
 	return c.msg.Payload, nil
@@ -67,7 +67,7 @@ func (c *content) text() (string, error) {
 	switch {
 	case c.err != nil:
 		return "", c.err
-	case c.mem == spent:
+	case c.mem == released:
 		return "", ErrReleased
 	case !c.msg.HasPayload():
 		return "", ErrNoPayload
@@ -79,7 +79,7 @@ func (c *content) decode(v any, unmarshal func([]byte, any) error) error {
 	switch {
 	case c.err != nil:
 		return c.err
-	case c.mem == spent:
+	case c.mem == released:
 		return fmt.Errorf("decode into %T: %w", v, ErrReleased)
 	case !c.msg.HasPayload():
 		return fmt.Errorf("decode into %T: %w", v, ErrNoPayload)

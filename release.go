@@ -2,8 +2,8 @@ package flux
 
 import "github.com/flux-sdk/flux/transport"
 
-// spent stands for the memory of a payload that has been released.
-var spent = new(transport.Memory)
+// released stands for the memory of a payload that has been released.
+var released = new(transport.Memory)
 
 // Release lets later messages use the memory of the payload, which spares the
 // garbage collector much where large payloads come fast. It need not be called,
@@ -17,7 +17,7 @@ var spent = new(transport.Memory)
 // may be called again.
 func (r Response) Release() {
 	if r.r != nil {
-		r.r.spend().Recycle()
+		r.r.release().Recycle()
 	}
 }
 
@@ -27,22 +27,22 @@ func (r Response) Release() {
 // with [ErrReleased]. It may be called before or after responding, on the
 // handler's goroutine, and the request must not be kept beyond the handler.
 func (r *Request) Release() {
-	if m := r.spend(); m != nil {
-		r.owed = m
+	if m := r.release(); m != nil {
+		r.unused = m
 	}
 }
 
-// repay gives back what was released. Called when nothing uses the request any
+// recycle gives back what was released. Called when nothing uses the request any
 // more.
-func (r *Request) repay() {
-	r.owed.Recycle()
-	r.owed = nil
+func (r *Request) recycle() {
+	r.unused.Recycle()
+	r.unused = nil
 }
 
-// spend takes the payload away and returns its memory.
-func (c *content) spend() (m *transport.Memory) {
-	if c.mem != spent {
-		m, c.mem = c.mem, spent
+// release takes the payload away and returns its memory.
+func (c *content) release() (m *transport.Memory) {
+	if c.mem != released {
+		m, c.mem = c.mem, released
 		c.msg.Payload = nil
 	}
 	return m
