@@ -13,7 +13,7 @@ func BenchmarkAppend(b *testing.B) {
 	large := codec.NewRequest("content.store")
 	large.Matchtag = 1
 	large.SetPayload(pattern(64 << 10))
-	for name, m := range map[string]*codec.Message{"small": small, "64KiB": large} {
+	for name, m := range map[string]*codec.Message{"small": small, "routed": routed(), "64KiB": large} {
 		b.Run(name, func(b *testing.B) {
 			buf := make([]byte, 0, codec.FrameSize(m))
 			b.SetBytes(int64(cap(buf)))
@@ -29,18 +29,31 @@ func BenchmarkAppend(b *testing.B) {
 }
 
 func BenchmarkDecode(b *testing.B) {
-	m := codec.NewResponse(codec.NewRequest("attr.get"))
-	m.SetPayload([]byte("{\"value\":\"0\",\"flags\":1}\x00"))
-	body := mustAppend(b, m)[codec.PrefixSize:]
-	var d codec.Decoder
-	var got codec.Message
-	b.SetBytes(int64(len(body)))
-	b.ReportAllocs()
-	for b.Loop() {
-		if err := d.Decode(&got, body); err != nil {
-			b.Fatal(err)
-		}
+	small := codec.NewResponse(codec.NewRequest("attr.get"))
+	small.SetPayload([]byte("{\"value\":\"0\",\"flags\":1}\x00"))
+	for name, m := range map[string]*codec.Message{"small": small, "routed": routed()} {
+		b.Run(name, func(b *testing.B) {
+			body := mustAppend(b, m)[codec.PrefixSize:]
+			var d codec.Decoder
+			var got codec.Message
+			b.SetBytes(int64(len(body)))
+			b.ReportAllocs()
+			for b.Loop() {
+				if err := d.Decode(&got, body); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
 	}
+}
+
+// routed is a stream's response as a service sends it.
+func routed() *codec.Message {
+	m := codec.NewResponse(codec.NewRequest("svc.stream"))
+	m.Flags |= codec.FlagStreaming
+	m.Routes = codec.MakeRoutes("97d29bd4-0a16-4b8c-8bfa-5ab6ad24a2a1", "00000000-0a16-4b8c-8bfa-5ab6ad24a2a1", "35ad24a2-0a16-4b8c-8bfa-5ab6ad24a2a1")
+	m.SetPayload([]byte("{\"value\":\"0\",\"flags\":1}\x00"))
+	return m
 }
 
 func BenchmarkMatch(b *testing.B) {

@@ -86,63 +86,66 @@ func (d *Decoder) Decode(m *Message, body []byte) error {
 	}
 	m.setAux(binary.BigEndian.Uint32(h[12:]), binary.BigEndian.Uint32(h[16:]))
 
-	b := body
+	at := 0 // what is before it has been read
 	if flags&FlagRoute != 0 {
-		start := b
 		for {
-			part, after, err := nextPart(b)
+			at = skipHops(body, at)
+			from, to, err := cutPart(body, at)
 			if err != nil {
 				return fmt.Errorf("%w (in the route stack: no delimiter)", err)
 			}
-			if len(part) == 0 {
-				m.Routes = Routes(start[: len(start)-len(b) : len(start)-len(b)])
-				b = after
+			if from == to {
+				if at > 0 {
+					m.Routes = Routes(body[:at:at])
+				}
+				at = to
 				break
 			}
-			b = after
-		}
-		if len(m.Routes) == 0 {
-			m.Routes = nil
+			at = to
 		}
 	}
 	if flags&FlagTopic != 0 {
-		part, after, err := nextPart(b)
+		from, to, err := cutPart(body, at)
 		if err != nil {
 			return fmt.Errorf("%w (the topic)", err)
 		}
-		if i := bytes.IndexByte(part, 0); i >= 0 {
-			part = part[:i]
-		}
-		m.Topic, b = d.intern(part), after
+		m.Topic, at = d.intern(body[from:to]), to
 	}
 	if flags&FlagPayload != 0 {
-		part, after, err := nextPart(b)
+		from, to, err := cutPart(body, at)
 		if err != nil {
 			return fmt.Errorf("%w (the payload)", err)
 		}
-		m.Payload, b = part[:len(part):len(part)], after
+		m.Payload, at = body[from:to:to], to
+	}
+	if at == len(body)-HeaderSize-1 {
+		return nil // the header, as found above
 	}
 	for {
-		part, after, err := nextPart(b)
+		from, to, err := cutPart(body, at)
 		if err != nil {
 			return fmt.Errorf("%w (the header)", err)
 		}
-		if len(after) == 0 {
-			if len(part) != HeaderSize {
-				return malformed("last part has %d bytes, want a header of %d", len(part), HeaderSize)
+		if to == len(body) {
+			if to-from != HeaderSize {
+				return malformed("last part has %d bytes, want a header of %d", to-from, HeaderSize)
 			}
 			return nil
 		}
-		b = after
+		at = to
 	}
 }
 
+// intern returns the text of a topic part, which ends at its first NUL.
 func (d *Decoder) intern(topic []byte) string {
+	if d != nil && string(topic) == d.last {
+		return d.last
+	}
+	if i := bytes.IndexByte(topic, 0); i >= 0 {
+		topic = topic[:i]
+	}
 	if d == nil || len(topic) > internLen {
 		return string(topic)
-	}
-	if string(topic) == d.last {
-		return d.last
 	}
 	if s, ok := d.topics[string(topic)]; ok {
 		d.last = s

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -75,6 +76,17 @@ func appendSize(dst []byte, n int) []byte {
 	return binary.BigEndian.AppendUint32(append(dst, longPart), uint32(n))
 }
 
+// putSize puts the size of a part of n bytes into b, and returns what that took.
+func putSize(b []byte, n int) int {
+	if n < longPart {
+		b[0] = byte(n)
+		return 1
+	}
+	b[0] = longPart
+	binary.BigEndian.PutUint32(b[1:], uint32(n))
+	return 5
+}
+
 // Append appends m to dst as one frame, prefix included, and returns the
 // extended slice. m.Payload is copied. An error matches [ErrUnsendable] or
 // [ErrTooLarge] and leaves dst as it was.
@@ -87,9 +99,12 @@ func AppendMax(dst []byte, m *Message, maxSize int) ([]byte, error) {
 	if err != nil {
 		return dst, err
 	}
-	dst = appendHead(dst, m, n)
-	dst = append(dst, m.Payload...)
-	return appendHeader(dst, m), nil
+	start := len(dst)
+	dst = slices.Grow(dst, PrefixSize+n)[:start+PrefixSize+n]
+	at := putHead(dst[start:], m, n)
+	at += copy(dst[start+at:], m.Payload)
+	putHeader(dst[start+at:], m)
+	return dst, nil
 }
 
 // AppendSplit appends to dst what a frame has in front of and behind the
@@ -100,9 +115,12 @@ func AppendSplit(dst []byte, m *Message, maxSize int) (out []byte, cut int, err 
 	if err != nil {
 		return dst, 0, err
 	}
-	out = appendHead(dst, m, n)
-	cut = len(out)
-	return appendHeader(out, m), cut, nil
+	n -= len(m.Payload)
+	start := len(dst)
+	out = slices.Grow(dst, PrefixSize+n)[:start+PrefixSize+n]
+	cut = start + putHead(out[start:], m, n+len(m.Payload))
+	putHeader(out[cut:], m)
+	return out, cut, nil
 }
 
 // FrameSize is the size of the frame that m makes, prefix included.
@@ -123,29 +141,37 @@ func bodySize(m *Message) int {
 	return n
 }
 
-func appendHead(dst []byte, m *Message, n int) []byte {
+// putHead puts what comes before the payload's bytes of a frame with a body of
+// n bytes into b, and returns its size.
+func putHead(b []byte, m *Message, n int) int {
 	f := m.wireFlags()
-	dst = binary.NativeEndian.AppendUint32(dst, frameMagic)
-	dst = binary.BigEndian.AppendUint32(dst, uint32(n))
+	binary.NativeEndian.PutUint32(b, frameMagic)
+	binary.BigEndian.PutUint32(b[4:], uint32(n))
+	at := PrefixSize
 	if f&FlagRoute != 0 {
-		dst = append(append(dst, m.Routes...), 0)
+		at += copy(b[at:], m.Routes)
+		b[at] = 0
+		at++
 	}
 	if f&FlagTopic != 0 {
-		dst = append(appendSize(dst, len(m.Topic)), m.Topic...)
+		at += putSize(b[at:], len(m.Topic))
+		at += copy(b[at:], m.Topic)
 	}
 	if f&FlagPayload != 0 {
-		dst = appendSize(dst, len(m.Payload))
+		at += putSize(b[at:], len(m.Payload))
 	}
-	return dst
+	return at
 }
 
-func appendHeader(dst []byte, m *Message) []byte {
+// putHeader puts the last part of a frame into b.
+func putHeader(b []byte, m *Message) {
+	_ = b[HeaderSize]
 	aux1, aux2 := m.aux()
-	dst = append(dst, HeaderSize, headerMagic, headerVersion, byte(m.Type), byte(m.wireFlags()))
-	dst = binary.BigEndian.AppendUint32(dst, m.UserID)
-	dst = binary.BigEndian.AppendUint32(dst, m.Rolemask)
-	dst = binary.BigEndian.AppendUint32(dst, aux1)
-	return binary.BigEndian.AppendUint32(dst, aux2)
+	b[0], b[1], b[2], b[3], b[4] = HeaderSize, headerMagic, headerVersion, byte(m.Type), byte(m.wireFlags())
+	binary.BigEndian.PutUint32(b[5:], m.UserID)
+	binary.BigEndian.PutUint32(b[9:], m.Rolemask)
+	binary.BigEndian.PutUint32(b[13:], aux1)
+	binary.BigEndian.PutUint32(b[17:], aux2)
 }
 
 // checkSend refuses what would harm a broker or vanish in it without a word,
@@ -162,7 +188,7 @@ func checkSend(m *Message, maxSize int) (int, error) {
 	}
 	n := bodySize(m)
 	if strings.IndexByte(m.Topic, 0) >= 0 || n > limit(maxSize) ||
-		len(m.Topic) > MaxService && m.prefixTooLong() || len(m.Routes) > 0 && m.Routes.check() != nil {
+		len(m.Topic) > MaxService && m.prefixTooLong() || skipHops(m.Routes, 0) < len(m.Routes) && m.Routes.check() != nil {
 		return 0, m.refusal(n, maxSize)
 	}
 	return n, nil

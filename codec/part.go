@@ -2,25 +2,48 @@ package codec
 
 import "encoding/binary"
 
+// skipHops is where the hops that begin at at end, or the first of them that is
+// not short.
+func skipHops(b []byte, at int) int {
+	for at < len(b) && b[at] != 0 && b[at] != longPart && at+int(b[at]) < len(b) {
+		at += 1 + int(b[at])
+	}
+	return at
+}
+
+// cutPart finds the part of b that begins at at: its bytes are b[from:to].
+func cutPart(b []byte, at int) (from, to int, err error) {
+	if at < len(b) && b[at] != longPart {
+		if to = at + 1 + int(b[at]); to <= len(b) {
+			return at + 1, to, nil
+		}
+	}
+	return cutAnyPart(b, at)
+}
+
+func cutAnyPart(b []byte, at int) (from, to int, err error) {
+	b = b[at:]
+	if len(b) == 0 {
+		return 0, 0, malformed("a part is missing")
+	}
+	from, n := 1, uint64(b[0])
+	if n == longPart {
+		if len(b) < 5 {
+			return 0, 0, malformed("part size cut short: %d of 4 bytes", len(b)-1)
+		}
+		from, n = 5, uint64(binary.BigEndian.Uint32(b[1:]))
+	}
+	if left := len(b) - from; n > uint64(left) {
+		return 0, 0, malformed("part of %d bytes in the %d that are left", n, left)
+	}
+	return at + from, at + from + int(n), nil
+}
+
 // nextPart splits the first part off b.
 func nextPart(b []byte) (part, rest []byte, err error) {
-	if len(b) == 0 {
-		return nil, nil, malformed("a part is missing")
+	from, to, err := cutPart(b, 0)
+	if err != nil {
+		return nil, nil, err
 	}
-	n, b := int(b[0]), b[1:]
-	if n == longPart {
-		if len(b) < 4 {
-			return nil, nil, malformed("part size cut short: %d of 4 bytes", len(b))
-		}
-		size := binary.BigEndian.Uint32(b)
-		b = b[4:]
-		if uint64(size) > uint64(len(b)) {
-			return nil, nil, malformed("part of %d bytes in the %d that are left", size, len(b))
-		}
-		n = int(size)
-	}
-	if n > len(b) {
-		return nil, nil, malformed("part of %d bytes in the %d that are left", n, len(b))
-	}
-	return b[:n], b[n:], nil
+	return b[from:to], b[to:], nil
 }
