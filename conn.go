@@ -106,12 +106,16 @@ func newConn(t transport.Conn, o dialOptions) *conn {
 	return c
 }
 
+// flushEvery is how many messages of a batch are dealt with before what they
+// made is written: the peer is at work on it while the rest is.
+const flushEvery = 64
+
 // read is the reader loop of a link. It never waits for anything but the
 // transport, except that an inline handler may make it wait until another
 // goroutine has taken over.
 func (c *conn) read(l *link) {
 	var m codec.Message
-	for {
+	for n := 1; ; n++ {
 		if err := l.t.Recv(&m); err != nil {
 			c.lost(l, err)
 			close(l.ended)
@@ -134,7 +138,12 @@ func (c *conn) read(l *link) {
 		case codec.TypeEvent:
 			c.event(l, &m)
 		}
-		if !follows {
+		if follows {
+			if n%flushEvery == 0 {
+				c.flush(l)
+			}
+		} else {
+			n = 0
 			c.flush(l)
 			if !l.woke {
 				l.skipYield()

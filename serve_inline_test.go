@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/flux-sdk/flux/codec"
+	"github.com/flux-sdk/flux/transport"
 )
 
 // inlineFront serves calc, with a handler on the reader beside one that is not.
@@ -133,6 +134,42 @@ func TestInlineShort(t *testing.T) {
 			t.Error("the timer goes on without handlers")
 		}
 	})
+}
+
+// The replies to the first requests of a long batch are on their way before the
+// last ones are handled, and a short batch is one write.
+func TestInlineLongBatch(t *testing.T) {
+	for _, tt := range []struct{ before, want int }{
+		{flushEvery - 1, 0}, {flushEvery, flushEvery}, {2*flushEvery + 1, 2 * flushEvery},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			handled, goOn := 0, make(chan struct{})
+			f, _ := inlineFront(t, func(_ context.Context, w Responder, _ *Request) error {
+				if handled++; handled > tt.before {
+					<-goOn
+				}
+				return w.Respond("quick")
+			})
+			start := time.Now()
+			batch := f.p.conn.(transport.Queuer)
+			for i := range tt.before + 1 {
+				m := codec.NewRequest("calc.inline")
+				m.UserID, m.Rolemask, m.Matchtag = 0, uint32(RoleOwner|RoleLocal), uint32(i+1)
+				batch.Queue(m, false)
+			}
+			batch.Flush()
+			if got := len(f.replies()); got != tt.want {
+				t.Errorf("%d replies while the request after %d is handled, want %d", got, tt.before, tt.want)
+			}
+			close(goOn)
+			if got, want := len(f.replies()), tt.before+1-tt.want; got != want {
+				t.Errorf("%d replies afterwards, want %d", got, want)
+			}
+			if d := time.Since(start); d != 0 {
+				t.Errorf("it took %v", d)
+			}
+		})
+	}
 }
 
 // The end of the connection finds a handler that has lost the reader, and one

@@ -127,11 +127,15 @@ func (r *rank) newConn(s *stream, who peer) *Conn {
 	return c
 }
 
+// flushEvery is how many messages of a batch are passed on before they are
+// written: those they are for are at work on them while the rest is passed on.
+const flushEvery = 64
+
 // serve is the reader: it handles all that the client sends, until the end.
 func (c *Conn) serve() {
 	var m codec.Message
 	var bt batch
-	for {
+	for n := 1; ; n++ {
 		err := c.lender.RecvLent(&m)
 		if err != nil {
 			bt.flush()
@@ -144,8 +148,9 @@ func (c *Conn) serve() {
 		} else {
 			c.receive(&m, &bt)
 		}
-		if !c.more.Buffered() {
+		if n == flushEvery || !c.more.Buffered() {
 			bt.flush()
+			n = 0
 		}
 	}
 	c.leave(&bt)

@@ -5,6 +5,9 @@ import (
 	"strings"
 )
 
+// FlushEvery is flushEvery.
+const FlushEvery = flushEvery
+
 // Residue describes what is in the tables of the broker that only connections
 // and their requests put there; "" is nothing.
 func (b *Broker) Residue() string {
