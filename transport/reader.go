@@ -78,22 +78,41 @@ func (r *reader) next(m *codec.Message, lent bool) error {
 	if r.err != nil {
 		return r.err
 	}
-	body, err := r.body(lent)
+	body, borrowed, err := r.body(lent)
 	if err == nil {
 		err = r.dec.Decode(m, body)
+	}
+	if err == nil && borrowed && !lent {
+		r.own(m)
 	}
 	r.err = err
 	return err
 }
 
-// body returns the next body, in memory of its own unless it is lent.
-func (r *reader) body(lent bool) ([]byte, error) {
+// own gives what m refers to memory of its own.
+func (r *reader) own(m *codec.Message) {
+	n := len(m.Routes)
+	b := r.alloc(n + len(m.Payload))
+	if n > 0 {
+		copy(b, m.Routes)
+		m.Routes = codec.Routes(b[:n:n])
+	}
+	if len(m.Payload) > 0 {
+		m.Payload = b[n : n+copy(b[n:], m.Payload)]
+	} else if m.Payload != nil {
+		m.Payload = []byte{}
+	}
+}
+
+// body returns the next body. A borrowed one is in the reader's memory, as all
+// are that are lent.
+func (r *reader) body(lent bool) (body []byte, borrowed bool, err error) {
 	if err := r.fill(codec.PrefixSize); err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	n, err := codec.ParsePrefix(r.buf[r.at:r.end], r.max)
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	r.at += codec.PrefixSize
 	r.mem = nil
@@ -103,21 +122,18 @@ func (r *reader) body(lent bool) ([]byte, error) {
 			r.yield()
 		}
 		if lent {
-			return r.lentBig(n)
+			body, err = r.lentBig(n)
+		} else {
+			body, err = r.bigBody(n, r.alloc(min(n, claimStep)))
 		}
-		return r.bigBody(n, r.alloc(min(n, claimStep)))
+		return body, false, err
 	}
 	if err := r.fill(n); err != nil {
-		return nil, unexpected(err)
+		return nil, false, unexpected(err)
 	}
-	body := r.buf[r.at : r.at+n : r.at+n]
+	body = r.buf[r.at : r.at+n : r.at+n]
 	r.at += n
-	if lent {
-		return body, nil
-	}
-	own := r.alloc(n)
-	copy(own, body)
-	return own, nil
+	return body, true, nil
 }
 
 // alloc returns memory for a body. As much is allocated for a small one as what

@@ -6,8 +6,8 @@ import (
 )
 
 const (
-	// recycleMin is the size from which a body has memory that can be used
-	// again; recycleMax, that of the largest which is read in one piece.
+	// recycleMin is the size from which what is kept of a body has memory that
+	// can be used again; recycleMax, that of the largest which is read in one piece.
 	recycleMin = 4 << 10
 	recycleMax = claimStep
 	// Memory beyond largeObject is allocated in whole pages, so that a little

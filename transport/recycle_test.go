@@ -18,7 +18,8 @@ func TestMemory(t *testing.T) {
 		body int
 		want bool
 	}{
-		{100, false}, {recycleMin - 1, false}, {recycleMin, true}, {bigFrame + 1, true},
+		// Of a small body, the payload and the routes are kept, of a large one all.
+		{100, false}, {head + 4 + recycleMin - 1, false}, {head + 4 + recycleMin, true}, {bigFrame + 1, true},
 		{readBuffer, true}, {recycleMax, true}, {recycleMax + 1, false}, {100, false},
 	} {
 		m := request("some.topic", 1, pattern(tt.body-head-len(fat(tt.body))))
