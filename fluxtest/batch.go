@@ -7,6 +7,15 @@ import "github.com/flux-sdk/flux/codec"
 type batch struct {
 	dirty []*Conn
 	found lookup
+
+	passed *codec.Message // what was passed on last, and to whom
+	to     *Conn
+}
+
+// pass is send for a message of a client on its way to another.
+func (bt *batch) pass(c *Conn, m *codec.Message) {
+	bt.passed, bt.to = m, c
+	bt.send(c, m)
 }
 
 // send queues m for c, whatever c does about it: it never waits. m is copied.
@@ -25,6 +34,11 @@ func (bt *batch) put(c *Conn, m *codec.Message) {
 		c.queued.Add(-1) // gone, or nothing that a frame can say
 		return
 	}
+	bt.mark(c)
+}
+
+// mark sees to it that somebody flushes what was queued for c.
+func (bt *batch) mark(c *Conn) {
 	// Whoever finds the mark clear flushes; it is cleared before the flush, so
 	// what was queued while it was set is flushed too.
 	if !c.dirty.Swap(true) {

@@ -26,13 +26,18 @@ type frames struct {
 
 // add encodes m at the end of the queue.
 func (q *frames) add(m *codec.Message, maxSize int) error {
-	if n := len(q.last); n > 0 && n+len(m.Payload)+len(m.Routes) > chunkSize-(1<<10) {
-		q.extend()
-	}
+	q.room(len(m.Payload) + len(m.Routes) + 1<<10)
 	buf, err := codec.AppendMax(q.last, m, maxSize)
 	q.size += len(buf) - len(q.last)
 	q.last = buf
 	return err
+}
+
+// room begins another buffer if n bytes would make the last one grow.
+func (q *frames) room(n int) {
+	if have := len(q.last); have > 0 && have+n > chunkSize {
+		q.extend()
+	}
 }
 
 // extend begins another buffer.
