@@ -33,10 +33,15 @@ func (b *Bench) depth(ctx context.Context, test string, x exchange, a args) erro
 	return b.many(ctx, test, x, depth, n)
 }
 
-// embedStream measures a stream through a broker in this process.
+// embedStream measures a stream through a broker in this process, after a short
+// one as its peers do.
 func (b *Bench) embedStream(ctx context.Context, a args) error {
 	return b.embedded(ctx, true, func(c *flux.Client) error {
-		return b.consume(ctx, c, "embedstream", "x", a.num(0))
+		n := a.num(0)
+		if err := receive(ctx, c, "x", n/10+1); err != nil {
+			return err
+		}
+		return b.consume(ctx, c, "embedstream", "x", n)
 	})
 }
 

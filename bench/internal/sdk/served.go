@@ -61,6 +61,20 @@ func (b *Bench) consume(ctx context.Context, c *flux.Client, test, service strin
 		return err
 	}
 	m := measure.Start()
+	if err := receive(ctx, c, service, n); err != nil {
+		return err
+	}
+	r := m.Stop(test, n)
+	after, err := statsOf(ctx, c, service)
+	if err != nil {
+		return err
+	}
+	r.Service, r.ServiceCPU = service, before.perRequest(after)
+	return b.print(r)
+}
+
+// receive takes the n items of one stream.
+func receive(ctx context.Context, c *flux.Client, service string, n int) error {
 	stream, err := c.Stream(ctx, service+".stream", streamRequest{n}, flux.QueueLimit(n+1, 1<<30))
 	if err != nil {
 		return err
@@ -72,16 +86,10 @@ func (b *Bench) consume(ctx context.Context, c *flux.Client, test, service strin
 		}
 		got++
 	}
-	r := m.Stop(test, n)
 	if got != n {
 		return errCount
 	}
-	after, err := statsOf(ctx, c, service)
-	if err != nil {
-		return err
-	}
-	r.Service, r.ServiceCPU = service, before.perRequest(after)
-	return b.print(r)
+	return nil
 }
 
 // connect measures a connection made for one call.
