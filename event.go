@@ -57,7 +57,7 @@ func (e Event) Decode(v any) error {
 	if e.e == nil {
 		return errNoEvent
 	}
-	return e.e.decodeLoose(v)
+	return e.e.view().decode(v)
 }
 
 // DecodeStrict is Decode, but a member that v has no place for is an error.
@@ -65,7 +65,7 @@ func (e Event) DecodeStrict(v any) error {
 	if e.e == nil {
 		return errNoEvent
 	}
-	return e.e.decodeStrict(v)
+	return e.e.view().decodeStrict(v)
 }
 
 // Bytes is the payload as it was published; see [Response.Bytes].
@@ -73,7 +73,7 @@ func (e Event) Bytes() ([]byte, error) {
 	if e.e == nil {
 		return nil, errNoEvent
 	}
-	return e.e.bytes()
+	return e.e.view().bytes()
 }
 
 // Text is the payload as text, without its NUL; see [Response.Text].
@@ -81,7 +81,7 @@ func (e Event) Text() (string, error) {
 	if e.e == nil {
 		return "", errNoEvent
 	}
-	return e.e.text()
+	return e.e.view().text()
 }
 
 // Message is the message behind the event, shared and not to be changed; nil

@@ -28,6 +28,8 @@ type link struct {
 	follows bool // the next message is in memory
 	woke    bool // the batch has woken a goroutine, or may have
 	replies slab[reply]
+	origin  *origin            // of the last reply
+	origins map[string]*origin // by topic
 	events  slab[event]
 	fan     []*subscription
 

@@ -41,76 +41,87 @@ func (r Response) decodeOwn(v any) error {
 	if r.r == nil {
 		return errNoResponse
 	}
-	return r.r.decode(v, json.Unmarshal)
+	return r.r.view().decodeBy(json.Unmarshal, v)
 }
 
-// content is a received message and the roads to its payload. Each of them
-// passes err first.
+// content is a received message as a Request or an Event has it.
 type content struct {
-	err   error // what the message says went wrong, or what went wrong here
+	err   error // what went wrong here
 	codec PayloadCodec
 	msg   codec.Message     // zero for a local error
 	mem   *transport.Memory // what msg refers to, if it can be used again; released
 }
 
-func (c *content) bytes() ([]byte, error) {
-	if c.err != nil {
-		return nil, c.err
+func (c *content) view() view { return view{c.err, c.codec, c.msg.Payload, c.msg.HasPayload(), c.mem} }
+
+// view is what the roads to the payload of a received message need. Each of them
+// passes err first.
+type view struct {
+	err     error // what the message says went wrong, or what went wrong here
+	codec   PayloadCodec
+	payload []byte
+	has     bool
+	mem     *transport.Memory
+}
+
+func (v view) bytes() ([]byte, error) {
+	if v.err != nil {
+		return nil, v.err
 	}
-	if c.mem == released {
+	if v.mem == released {
 		return nil, ErrReleased
 	}
-	return c.msg.Payload, nil
+	return v.payload, nil
 }
 
-func (c *content) text() (string, error) {
+func (v view) text() (string, error) {
 	switch {
-	case c.err != nil:
-		return "", c.err
-	case c.mem == released:
+	case v.err != nil:
+		return "", v.err
+	case v.mem == released:
 		return "", ErrReleased
-	case !c.msg.HasPayload():
+	case !v.has:
 		return "", ErrNoPayload
 	}
-	return codec.TextPayload(c.msg.Payload)
+	return codec.TextPayload(v.payload)
 }
 
-func (c *content) decode(v any, unmarshal func([]byte, any) error) error {
+func (v view) decodeBy(unmarshal func([]byte, any) error, into any) error {
 	switch {
-	case c.err != nil:
-		return c.err
-	case c.mem == released:
-		return fmt.Errorf("decode into %T: %w", v, ErrReleased)
-	case !c.msg.HasPayload():
-		return fmt.Errorf("decode into %T: %w", v, ErrNoPayload)
+	case v.err != nil:
+		return v.err
+	case v.mem == released:
+		return fmt.Errorf("decode into %T: %w", into, ErrReleased)
+	case !v.has:
+		return fmt.Errorf("decode into %T: %w", into, ErrNoPayload)
 	}
-	b, err := codec.JSONPayload(c.msg.Payload)
+	b, err := codec.JSONPayload(v.payload)
 	if err != nil {
-		return fmt.Errorf("decode into %T: %w", v, err)
+		return fmt.Errorf("decode into %T: %w", into, err)
 	}
-	if _, ok := v.(*json.RawMessage); ok {
+	if _, ok := into.(*json.RawMessage); ok {
 		unmarshal = json.Unmarshal // JSON as it is has no need of a codec
 	}
-	if err := unmarshal(b, v); err != nil {
-		return fmt.Errorf("decode %.60q into %T: %w", b, v, err)
+	if err := unmarshal(b, into); err != nil {
+		return fmt.Errorf("decode %.60q into %T: %w", b, into, err)
 	}
 	return nil
 }
 
-func (c *content) decodeLoose(v any) error {
-	if c.err != nil {
-		return c.err // an item without a message has no codec either
+func (v view) decode(into any) error {
+	if v.err != nil {
+		return v.err // an item without a message has no codec either
 	}
-	return c.decode(v, c.codec.Unmarshal)
+	return v.decodeBy(v.codec.Unmarshal, into)
 }
 
-// decodeStrict refuses members that v has no place for, as an unpack format
+// decodeStrict refuses members that there is no place for, as an unpack format
 // that ends in "!" does in libflux.
-func (c *content) decodeStrict(v any) error {
-	return c.decode(v, func(b []byte, v any) error {
+func (v view) decodeStrict(into any) error {
+	return v.decodeBy(func(b []byte, into any) error {
 		d := json.NewDecoder(bytes.NewReader(b))
 		d.DisallowUnknownFields()
-		if err := d.Decode(v); err != nil {
+		if err := d.Decode(into); err != nil {
 			return err
 		}
 		// Decoder.More does not see a closing bracket.
@@ -118,5 +129,5 @@ func (c *content) decodeStrict(v any) error {
 			return errors.New("data after the JSON object")
 		}
 		return nil
-	})
+	}, into)
 }

@@ -17,7 +17,9 @@ var released = new(transport.Memory)
 // may be called again.
 func (r Response) Release() {
 	if r.r != nil {
-		r.r.release().Recycle()
+		m := release(&r.r.mem)
+		r.r.payload = nil
+		m.Recycle()
 	}
 }
 
@@ -27,7 +29,9 @@ func (r Response) Release() {
 // with [ErrReleased]. It may be called before or after responding, on the
 // handler's goroutine, and the request must not be kept beyond the handler.
 func (r *Request) Release() {
-	if m := r.release(); m != nil {
+	m := release(&r.mem)
+	r.msg.Payload = nil
+	if m != nil {
 		r.unused = m
 	}
 }
@@ -39,11 +43,11 @@ func (r *Request) recycle() {
 	r.unused = nil
 }
 
-// release takes the payload away and returns its memory.
-func (c *content) release() (m *transport.Memory) {
-	if c.mem != released {
-		m, c.mem = c.mem, released
-		c.msg.Payload = nil
+// release returns the memory of a payload, which the caller takes away; nil if
+// it has been released, or has none of its own.
+func release(mem **transport.Memory) (m *transport.Memory) {
+	if *mem != released {
+		m, *mem = *mem, released
 	}
 	return m
 }

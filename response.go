@@ -4,6 +4,7 @@ import (
 	"errors"
 
 	"github.com/flux-sdk/flux/codec"
+	"github.com/flux-sdk/flux/transport"
 )
 
 // Response is one response to a request, or the local error that stands in its
@@ -14,8 +15,27 @@ import (
 // be used without meeting it.
 type Response struct{ r *reply }
 
-// reply is what a Response points to.
-type reply struct{ content }
+// reply is what a Response points to. There may be very many of them: what they
+// have in common is in one place.
+type reply struct {
+	err     error // what the response says went wrong, or what went wrong here
+	payload []byte
+	mem     *transport.Memory // what payload refers to, if it can be used again; released
+	of      *origin           // nil for a local error
+
+	userid, rolemask, errnum, matchtag uint32
+	flags                              codec.Flags
+}
+
+// origin is what all responses to requests for one topic have in common.
+type origin struct {
+	topic string
+	codec PayloadCodec
+	given *codec.Message // of a Response that was made of a message by hand
+}
+
+// originMax bounds how many origins a link remembers.
+const originMax = 256
 
 var errNoResponse = errors.New("flux: zero Response: received from a closed channel?")
 
@@ -23,21 +43,56 @@ var errNoResponse = errors.New("flux: zero Response: received from a closed chan
 // belongs to the reader.
 func (l *link) newReply(topic string, m *codec.Message, pc PayloadCodec) Response {
 	r := l.replies.next(len(m.Payload), l.follows)
-	r.set(topic, m, pc)
+	r.set(topic, m, l.originOf(m.Topic, pc))
 	r.mem = l.memory()
 	return Response{r}
 }
 
-func makeResponse(topic string, m *codec.Message, pc PayloadCodec) Response {
-	r := new(reply)
-	r.set(topic, m, pc)
-	return Response{r}
+// originOf returns the origin for a topic. It belongs to the reader.
+func (l *link) originOf(topic string, pc PayloadCodec) *origin {
+	if l.origin != nil && l.origin.topic == topic {
+		return l.origin
+	}
+	o := l.origins[topic]
+	if o == nil {
+		o = &origin{topic: topic, codec: pc}
+		if l.origins == nil {
+			l.origins = make(map[string]*origin)
+		}
+		if len(l.origins) < originMax {
+			l.origins[topic] = o
+		}
+	}
+	l.origin = o
+	return o
 }
 
-func (r *reply) set(topic string, m *codec.Message, pc PayloadCodec) {
-	r.msg, r.codec = *m, pc
+func (r *reply) set(topic string, m *codec.Message, of *origin) {
+	r.of, r.payload = of, m.Payload
+	r.userid, r.rolemask, r.errnum, r.matchtag, r.flags = m.UserID, m.Rolemask, m.Errnum, m.Matchtag, m.Flags
 	if m.Errnum != 0 {
 		r.err = remoteError(topic, m)
+	}
+}
+
+func (r *reply) view() view {
+	v := view{err: r.err, payload: r.payload, has: r.flags&codec.FlagPayload != 0 || len(r.payload) > 0, mem: r.mem}
+	if r.of != nil {
+		v.codec = r.of.codec
+	}
+	return v
+}
+
+// message is the message that r was made of, less what has been released.
+func (r *reply) message() *codec.Message {
+	if r.of.given != nil {
+		m := *r.of.given
+		m.Payload = r.payload
+		return &m
+	}
+	return &codec.Message{
+		Type: codec.TypeResponse, Flags: r.flags, UserID: r.userid, Rolemask: r.rolemask,
+		Errnum: r.errnum, Matchtag: r.matchtag, Topic: r.of.topic, Payload: r.payload,
 	}
 }
 
@@ -51,7 +106,7 @@ func remoteError(topic string, m *codec.Message) *Error {
 }
 
 // failed is the Response that stands for a local error.
-func failed(err error) Response { return Response{&reply{content{err: err}}} }
+func failed(err error) Response { return Response{&reply{err: err}} }
 
 // Err is nil for a success, an [*Error] for what the service said, and another
 // error for what went wrong here.
@@ -70,7 +125,7 @@ func (r Response) Decode(v any) error {
 	if r.r == nil {
 		return errNoResponse
 	}
-	return r.r.decodeLoose(v)
+	return r.r.view().decode(v)
 }
 
 // DecodeStrict is Decode, but a member that v has no place for is an error. It
@@ -79,7 +134,7 @@ func (r Response) DecodeStrict(v any) error {
 	if r.r == nil {
 		return errNoResponse
 	}
-	return r.r.decodeStrict(v)
+	return r.r.view().decodeStrict(v)
 }
 
 // Bytes is the payload as it is on the wire, a trailing NUL included, shared
@@ -88,7 +143,7 @@ func (r Response) Bytes() ([]byte, error) {
 	if r.r == nil {
 		return nil, errNoResponse
 	}
-	return r.r.bytes()
+	return r.r.view().bytes()
 }
 
 // Text is the payload as text, without its NUL. Without a payload the error
@@ -97,23 +152,27 @@ func (r Response) Text() (string, error) {
 	if r.r == nil {
 		return "", errNoResponse
 	}
-	return r.r.text()
+	return r.r.view().text()
 }
 
-// Message is the message behind the response, shared and not to be changed; nil
-// if the response stands for a local error.
+// Message is the message behind the response, its payload shared and not to be
+// changed; nil if the response stands for a local error.
 func (r Response) Message() *codec.Message {
-	if r.r == nil || r.r.msg.Type == 0 {
+	if r.r == nil || r.r.of == nil {
 		return nil
 	}
-	return &r.r.msg
+	return r.r.message()
 }
 
 // NewResponse makes a Response of a response message, for a stand-in of a
 // Client in a test and for an [Interceptor] that answers by itself. An error
 // response becomes an [*Error] with the message's topic; JSON is decoded by
 // encoding/json. m must not be changed afterwards.
-func NewResponse(m *codec.Message) Response { return makeResponse(m.Topic, m, jsonCodec{}) }
+func NewResponse(m *codec.Message) Response {
+	r := new(reply)
+	r.set(m.Topic, m, &origin{topic: m.Topic, codec: jsonCodec{}, given: m})
+	return Response{r}
+}
 
 // NewErrorResponse makes the Response that stands for a local error, likewise.
 func NewErrorResponse(err error) Response { return failed(err) }

@@ -1,9 +1,12 @@
 package flux
 
+import "reflect"
+
 const (
-	// slabSize is how many items of a batch are allocated together. One that is
-	// kept keeps the others, which is why only small ones are.
-	slabSize    = 8
+	// slabBytes is what items of a batch are allocated together in: the largest
+	// object that the garbage collector scans without a look at its type. One
+	// item that is kept keeps the others, which is why only small ones are.
+	slabBytes   = 512
 	slabPayload = 512
 )
 
@@ -18,9 +21,12 @@ func (s *slab[T]) next(size int, more bool) *T {
 		return new(T)
 	}
 	if len(s.rest) == 0 {
-		s.rest = make([]T, slabSize)
+		s.rest = make([]T, s.len())
 	}
 	v := &s.rest[0]
 	s.rest = s.rest[1:]
 	return v
 }
+
+// len is how many items share an allocation.
+func (*slab[T]) len() int { return max(1, slabBytes/int(reflect.TypeFor[T]().Size())) }

@@ -21,7 +21,7 @@ func TestSlab(t *testing.T) {
 	if fresh.rest != nil {
 		t.Error("items that are alone, or large, are allocated with others")
 	}
-	if fresh.next(1, true); len(fresh.rest) != slabSize-1 {
-		t.Errorf("%d more are ready, want %d", len(fresh.rest), slabSize-1)
+	if fresh.next(1, true); len(fresh.rest) != fresh.len()-1 {
+		t.Errorf("%d more are ready, want %d", len(fresh.rest), fresh.len()-1)
 	}
 }
