@@ -37,8 +37,7 @@ type outbox[T any] struct {
 
 	mu      sync.Mutex
 	onClose func() // called once, with no lock held, after the channel is closed
-	spill   []boxed[T]
-	first   int // index of the oldest in spill
+	spill   fifo[T]
 	bytes   int // in spill
 
 	inCh    [outboxChan]int // sizes of what is in the channel, a ring
@@ -197,7 +196,7 @@ func (b *outbox[T]) depth() (msgs, bytes int) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.settle()
-	return b.chCount + len(b.spill) - b.first, b.chBytes + b.bytes
+	return b.chCount + b.spill.n, b.chBytes + b.bytes
 }
 
 // settle forgets the sizes of what the consumer has received.
@@ -214,7 +213,7 @@ func (b *outbox[T]) forget(n int) {
 // full reports whether one more item, of size bytes, passes the limit. A single
 // item is accepted whatever its size.
 func (b *outbox[T]) full(size int) bool {
-	n := b.chCount + len(b.spill) - b.first
+	n := b.chCount + b.spill.n
 	return n >= b.limit.msgs || n > 0 && b.chBytes+b.bytes+size > b.limit.bytes
 }
 
@@ -238,22 +237,15 @@ func (b *outbox[T]) sent(size int) {
 }
 
 func (b *outbox[T]) add(v boxed[T]) {
-	b.spill = append(b.spill, v)
+	b.spill.push(v)
 	b.bytes += v.size
 	b.feed()
 }
 
 // pop removes the oldest of the spill.
 func (b *outbox[T]) pop() boxed[T] {
-	v := b.spill[b.first]
-	b.spill[b.first] = boxed[T]{}
-	b.first++
+	v := b.spill.pop()
 	b.bytes -= v.size
-	if b.first > len(b.spill)/2 && b.first > outboxChan {
-		n := copy(b.spill, b.spill[b.first:])
-		clear(b.spill[n:])
-		b.spill, b.first = b.spill[:n], 0
-	}
 	return v
 }
 
@@ -313,9 +305,9 @@ func (b *outbox[T]) next(sent bool) (v T, more bool) {
 	case b.gap.any():
 		b.hand, b.held, b.gap = handGap, b.gap, hole[T]{}
 		v, more = b.gapItem(b.held), true
-	case b.first < len(b.spill):
+	case b.spill.n > 0:
 		b.hand = handItem
-		v, more = b.spill[b.first].v, true
+		v, more = b.spill.front().v, true
 	case b.ended && b.last != nil:
 		b.hand = handLast
 		v, more = *b.last, true
@@ -323,7 +315,6 @@ func (b *outbox[T]) next(sent bool) (v T, more bool) {
 		after = b.closeLocked()
 	}
 	if !more {
-		b.spill, b.first = nil, 0
 		b.feeding = false
 	}
 	b.mu.Unlock()
@@ -334,7 +325,7 @@ func (b *outbox[T]) next(sent bool) (v T, more bool) {
 // refill moves what the channel has room for out of the spill, so that a feeder
 // and a consumer meet once for many items.
 func (b *outbox[T]) refill() {
-	for b.first < len(b.spill) && b.offer(b.spill[b.first].v, b.spill[b.first].size) {
+	for b.spill.n > 0 && b.offer(b.spill.front().v, b.spill.front().size) {
 		b.pop()
 	}
 }
@@ -364,7 +355,7 @@ func (b *outbox[T]) release(sent bool) {
 
 // cutLocked drops what is queued, makes room for the last item and closes.
 func (b *outbox[T]) cutLocked() (after func()) {
-	b.spill, b.first, b.bytes, b.gap = nil, 0, 0, hole[T]{}
+	b.spill, b.bytes, b.gap = fifo[T]{}, 0, hole[T]{}
 	for b.last != nil && !b.offer(*b.last, 0) {
 		// All of it: with only the oldest gone, those behind it would seem to
 		// be the next in order. One that is received this very moment will.

@@ -70,7 +70,7 @@ func (b *outbox[T]) pushLossy(v T, size int) {
 
 // over reports whether the spill, with so much more, is past the limit.
 func (b *outbox[T]) over(msgs, bytes int) bool {
-	n := msgs + len(b.spill) - b.first
+	n := msgs + b.spill.n
 	return n > b.limit.msgs || n > 1 && bytes+b.bytes > b.limit.bytes
 }
 

@@ -150,8 +150,8 @@ func playOutbox(t *testing.T, ops []byte) {
 			receive()
 		}
 		synctest.Wait()
-		if closed != 1 || b.feeding || len(b.spill) > 0 {
-			t.Errorf("at the end: %d closes, feeding %t, %d in the spill", closed, b.feeding, len(b.spill))
+		if closed != 1 || b.feeding || b.spill.n > 0 {
+			t.Errorf("at the end: %d closes, feeding %t, %d in the spill", closed, b.feeding, b.spill.n)
 		}
 	})
 }
