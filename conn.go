@@ -125,8 +125,7 @@ func (c *conn) read(l *link) {
 		if c.watch != nil {
 			c.watch.received(&m)
 		}
-		follows := l.more()
-		l.follows = follows
+		l.follows = l.more()
 		l.woke = l.woke || m.Type != codec.TypeRequest
 		switch m.Type {
 		case codec.TypeResponse:
@@ -138,7 +137,7 @@ func (c *conn) read(l *link) {
 		case codec.TypeEvent:
 			c.event(l, &m)
 		}
-		if follows {
+		if l.follows {
 			if n%flushEvery == 0 {
 				c.flush(l)
 			}
@@ -178,7 +177,11 @@ func (c *conn) response(l *link, m *codec.Message) {
 	switch state {
 	case mtag.Live:
 		c.stats.responses.Add(1)
+		s, _ := p.sink.(*stream) // p may be another's once it is over
 		p.sink.reply(m, final || !p.stream)
+		if s != nil && l.follows && !final {
+			c.moreItems(l, s, m)
+		}
 	case mtag.Retired:
 		c.stats.late.Add(1)
 		c.debugLate(p, m)

@@ -19,6 +19,7 @@ type link struct {
 	side      *sideQueue         // q, if t is no Queuer itself
 	more      func() bool        // the next message is in memory already
 	skipYield func()             // Recv has nobody to let run first
+	repeats   transport.Repeater // nil if each message must be seen
 	recycler  transport.Recycler // nil if messages keep their memory
 	ended     chan struct{}      // closed when the reader has returned
 	baton     baton
@@ -32,6 +33,7 @@ type link struct {
 	origins map[string]*origin // by topic
 	events  slab[event]
 	fan     []*subscription
+	run     []boxed[Response]
 
 	tags  mtag.Table[*pending]
 	ready bool // requests may be sent
@@ -54,6 +56,9 @@ func (c *conn) newLink(t transport.Conn) *link {
 	// With one processor nobody else would run those whom an inline handler wakes.
 	if y, ok := t.(transport.Yielder); ok && runtime.GOMAXPROCS(0) > 1 {
 		l.skipYield = y.SkipYield
+	}
+	if c.watch == nil {
+		l.repeats, _ = t.(transport.Repeater)
 	}
 	if r, ok := t.(transport.Recycler); ok && !c.watch.seesMessages() { // who may keep them
 		l.recycler = r

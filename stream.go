@@ -134,14 +134,19 @@ func (s *stream) reply(m *codec.Message, final bool) {
 	case m.Errnum != 0:
 		r := s.link.newReply(s.topic, m, s.owner.c.codec)
 		s.finish(&r)
-	case !s.out.push(s.link.newReply(s.topic, m, s.owner.c.codec), len(m.Payload)+itemOverhead):
-		s.owner.c.watch.slowConsumer(s.topic)
-		s.end(failed(&opError{op: "stream", topic: s.topic, err: ErrSlowConsumer}), false)
+	case !s.out.push(s.link.newReply(s.topic, m, s.owner.c.codec), itemSize(m)):
+		s.tooSlow()
 	case final:
 		s.finish(nil)
 	default:
 		s.owner.c.watch.queued(s.topic, s.out.depth)
 	}
+}
+
+// tooSlow ends a stream whose consumer has let too much queue up.
+func (s *stream) tooSlow() {
+	s.owner.c.watch.slowConsumer(s.topic)
+	s.end(failed(&opError{op: "stream", topic: s.topic, err: ErrSlowConsumer}), false)
 }
 
 // finish ends the channel behind what is queued.
@@ -160,6 +165,8 @@ func (s *stream) whenClosed(f func()) { s.out.whenClosed(f) }
 
 // itemOverhead is what an item counts for in bytes besides its payload.
 const itemOverhead = 128
+
+func itemSize(m *codec.Message) int { return len(m.Payload) + itemOverhead }
 
 // fail delivers what was accepted first, unless the consumer itself closed.
 func (s *stream) fail(err error) {

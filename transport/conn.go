@@ -106,13 +106,18 @@ func (c *streamConn) recv(m *codec.Message, lent bool) error {
 	if err := c.r.next(m, lent); err != nil {
 		return c.w.ended(err)
 	}
+	c.received(m)
+	return nil
+}
+
+// received takes note of a message.
+func (c *streamConn) received(m *codec.Message) {
 	if c.r.rest.can {
 		c.r.rest.received(m)
 	}
 	if m.Type == codec.TypeResponse && len(m.Routes) == 0 && m.Final() {
 		c.inflight.Add(-1)
 	}
-	return nil
 }
 
 func (c *streamConn) Buffered() bool { return c.r.buffered() }

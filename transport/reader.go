@@ -46,6 +46,8 @@ type reader struct {
 	at, end    int
 	block      []byte  // what is left of the last block
 	mem        *Memory // of the last body, if it can be used again
+	lastAt     int     // where the last body is in buf
+	lastSize   int     // its size; 0 if it is not there any more
 	rest       rest
 	afterLarge bool      // the last body was large
 	skipYield  bool      // the last batch woke nobody
@@ -82,7 +84,9 @@ func (r *reader) next(m *codec.Message, lent bool) error {
 	if err == nil {
 		err = r.dec.Decode(m, body)
 	}
+	r.lastSize = 0
 	if err == nil && borrowed && !lent {
+		r.lastAt, r.lastSize = r.at-len(body), len(body)
 		r.own(m)
 	}
 	r.err = err

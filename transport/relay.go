@@ -35,7 +35,7 @@ type fixed struct{ head, tail []byte }
 // is more to it than that. Nothing of both is kept.
 func (p *Pattern) Set(in, out *codec.Message) bool {
 	if in.Type != out.Type || in.Matchtag != out.Matchtag || in.Type == codec.TypeControl ||
-		in.Flags&codec.FlagPayload == 0 || !bytes.Equal(in.Payload, out.Payload) || !p.in.set(in) || !p.out.set(out) {
+		in.Flags&codec.FlagPayload == 0 || !bytes.Equal(in.Payload, out.Payload) || p.in.set(in) != nil || p.out.set(out) != nil {
 		p.Clear()
 		return false
 	}
@@ -45,23 +45,17 @@ func (p *Pattern) Set(in, out *codec.Message) bool {
 // Clear makes p fit no message.
 func (p *Pattern) Clear() { p.in.head, p.in.tail = p.in.head[:0], p.in.tail[:0] }
 
-func (f *fixed) set(m *codec.Message) bool {
+func (f *fixed) set(m *codec.Message) error {
 	var room [512]byte
 	b, cut, err := codec.AppendSplit(room[:0], m, 0)
 	if err != nil {
-		return false
+		return err
 	}
-	size := 1
-	if len(m.Payload) >= longPart {
-		size = 5
-	}
+	size := partSize(len(m.Payload)) - len(m.Payload)
 	f.head = append(f.head[:0], b[:cut-size]...)
 	f.tail = append(f.tail[:0], b[cut:cut+tailSize]...)
-	return true
+	return nil
 }
-
-// longPart is the size byte of a part that has its size in the next four.
-const longPart = 255
 
 // payload returns the payload part of a body, with its size, if the body fits.
 func (p *Pattern) payload(body []byte) (part []byte, ok bool) {
@@ -73,14 +67,8 @@ func (p *Pattern) payload(body []byte) (part []byte, ok bool) {
 		return nil, false
 	}
 	part = body[len(head):end]
-	n := int(part[0])
-	if n == longPart {
-		if len(part) < 5+longPart { // a short part leaves in the short form
-			return nil, false
-		}
-		return part, uint64(binary.BigEndian.Uint32(part[1:])) == uint64(len(part)-5)
-	}
-	return part, n == len(part)-1
+	_, ok = solePart(part)
+	return part, ok
 }
 
 func (c *streamConn) Relay(to Conn, p *Pattern, max int) (n int) {
