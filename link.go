@@ -16,12 +16,13 @@ import (
 type link struct {
 	t         transport.Conn
 	q         transport.Queuer
-	side      *sideQueue         // q, if t is no Queuer itself
-	more      func() bool        // the next message is in memory already
-	skipYield func()             // Recv has nobody to let run first
-	repeats   transport.Repeater // nil if each message must be seen
-	recycler  transport.Recycler // nil if messages keep their memory
-	ended     chan struct{}      // closed when the reader has returned
+	side      *sideQueue          // q, if t is no Queuer itself
+	more      func() bool         // the next message is in memory already
+	skipYield func()              // Recv has nobody to let run first
+	repeats   transport.Repeater  // nil if each message must be seen
+	templates transport.Templater // likewise
+	recycler  transport.Recycler  // nil if messages keep their memory
+	ended     chan struct{}       // closed when the reader has returned
 	baton     baton
 	tasks     atomic.Int32 // handlers on goroutines of their own
 
@@ -59,6 +60,7 @@ func (c *conn) newLink(t transport.Conn) *link {
 	}
 	if c.watch == nil {
 		l.repeats, _ = t.(transport.Repeater)
+		l.templates, _ = t.(transport.Templater)
 	}
 	if r, ok := t.(transport.Recycler); ok && !c.watch.seesMessages() { // who may keep them
 		l.recycler = r

@@ -3,7 +3,6 @@ package flux
 import (
 	"context"
 	"errors"
-	"fmt"
 	"runtime"
 	"strings"
 	"sync"
@@ -44,10 +43,10 @@ type inflight struct {
 	started    bool      // its turn has come
 
 	mu       sync.Mutex
-	out      codec.Message // the response that is being queued, made once
-	over     error         // not nil: nothing more is sent, and why
-	answered bool          // Respond was called
-	failed   error         // what kept the one response from being sent
+	flow     *flow // of a stream; nil until the first item
+	over     error // not nil: nothing more is sent, and why
+	answered bool  // Respond was called
+	failed   error // what kept the one response from being sent
 }
 
 // Respond sends the one response, or an item of a stream.
@@ -128,18 +127,12 @@ func (f *inflight) queue(payload []byte, respond bool) error {
 	case f.answered:
 		return errAnswered
 	}
-	if f.out.Type == 0 {
-		f.out = *codec.NewResponse(&f.req.msg)
-	}
-	f.out.Payload = payload
 	var err error
-	switch {
-	case !f.s.c.fits(&f.out):
-		err = fmt.Errorf("%w: response with a payload of %d bytes, limit %d", codec.ErrTooLarge, len(payload), f.s.c.maxBody())
-	case !f.req.NoResponse():
-		err = f.s.c.queue(f.l, &f.out)
+	if f.req.Streaming() {
+		err = f.queueItem(payload)
+	} else {
+		err = f.queueOne(payload)
 	}
-	f.out.Payload = nil
 	if err != nil {
 		f.failed = err
 		return err
