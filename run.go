@@ -8,7 +8,7 @@ const runMax = 64
 // moreItems deals with the items of a stream that are in memory behind one of
 // its items: what is decided by the matchtag has been decided for that one.
 func (c *conn) moreItems(l *link, s *stream, m *codec.Message) {
-	if l.repeats == nil || s.where != nil {
+	if l.repeats == nil || c.opts.matchDebug != nil { // which wants to know of each
 		return
 	}
 	run := l.run[:0]

@@ -37,6 +37,12 @@ func (c *loopConn) Queue(m *codec.Message, flush bool) error {
 	return c.streamConn.Queue(&s, flush)
 }
 
+func (c *loopConn) QueueTemplate(t *Template, payload []byte) error {
+	m := t.m
+	m.Payload = payload
+	return c.Queue(&m, false)
+}
+
 // stamp fills in the credentials that are not set, as a broker would.
 func (c *loopConn) stamp(m *codec.Message) codec.Message {
 	s := *m

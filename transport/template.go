@@ -12,6 +12,7 @@ import (
 type Template struct {
 	fixed
 	matchtag [4]byte
+	m        codec.Message // less the payload, for a Conn that changes what it sends
 }
 
 // Templater is what a [Conn] has, besides, that encodes a Template faster than a
@@ -23,13 +24,15 @@ type Templater interface {
 	QueueTemplate(t *Template, payload []byte) error
 }
 
-// Set makes t the template of a response or an event with a payload. Nothing of
-// it is kept. The error, as that of encoding it, leaves t unusable.
+// Set makes t the template of a response or an event with a payload, of which
+// nothing is kept. The error, as that of encoding it, leaves t unusable.
 func (t *Template) Set(m *codec.Message) error {
 	if len(m.Payload) == 0 || m.Type != codec.TypeResponse && m.Type != codec.TypeEvent {
 		return fmt.Errorf("%w: a template is of a response or an event with a payload", codec.ErrUnsendable)
 	}
 	binary.BigEndian.PutUint32(t.matchtag[:], m.Matchtag)
+	t.m = *m
+	t.m.Payload = nil
 	return t.fixed.set(m)
 }
 

@@ -3,6 +3,7 @@ package transport
 import (
 	"errors"
 	"fmt"
+	"os"
 	"reflect"
 	"testing"
 
@@ -73,4 +74,21 @@ func TestTemplateRefused(t *testing.T) {
 	if diff := cmp.Diff([]string{"false", "true", ErrClosed.Error()}, got); diff != "" {
 		t.Errorf("-want +got\n%s", diff)
 	}
+}
+
+// Over loop:// what is made of a template is stamped as any message is.
+func TestTemplateLoop(t *testing.T) {
+	c := loop(t, Config{})
+	defer c.Close()
+	var tmpl Template
+	if err := tmpl.Set(item([]byte("x"))); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.(Templater).QueueTemplate(&tmpl, []byte("other")); err != nil {
+		t.Fatal(err)
+	}
+	c.(Queuer).Flush()
+	stamped := item([]byte("other"))
+	stamped.UserID, stamped.Rolemask = uint32(os.Getuid()), roleOwner
+	want(t, c, stamped)
 }
