@@ -100,3 +100,20 @@ func TestClientOfAClosedBroker(t *testing.T) {
 	}()
 	b.Client()
 }
+
+// Who has connected is among the connections.
+func TestConnsAtOnce(t *testing.T) {
+	for _, opts := range [][]fluxtest.Option{nil, {fluxtest.InProcess()}} {
+		b := fluxtest.New(t, opts...)
+		for n := 1; n <= 300; n++ {
+			c, err := flux.Dial(t.Context(), b.URI())
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer c.Close()
+			if list := b.Conns(); len(list) != n || list[n-1].Number() != n {
+				t.Fatalf("%d connections after Dial, want %d", len(list), n)
+			}
+		}
+	}
+}

@@ -102,6 +102,8 @@ func (b *Broker) Disconnect() {
 }
 
 // newConn enters a connection into the tables; nil says that the rank has gone.
+// Called with inst.mu held, so that who welcomes a client under the same lock
+// has nobody miss it who looks for it afterwards.
 func (r *rank) newConn(s *stream, who peer) *Conn {
 	b := r.inst.b
 	c := &Conn{
@@ -115,8 +117,6 @@ func (r *rank) newConn(s *stream, who peer) *Conn {
 	c.tc = transport.NewConn(s, b.cfg.conn)
 	c.lender = c.tc.(transport.Lender)
 	c.q, c.more = c.tc.(transport.Queuer), c.tc.(transport.Batcher)
-	r.inst.mu.Lock()
-	defer r.inst.mu.Unlock()
 	if r.lost.Load() {
 		return nil
 	}

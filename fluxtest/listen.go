@@ -90,16 +90,28 @@ func (r *rank) welcome(in *transport.Incoming) {
 		in.Refuse(ePERM)
 		return
 	}
+	if c := r.enter(in, who); c != nil {
+		c.serve()
+	}
+}
+
+// enter sends the handshake byte and enters the connection; nil says that there
+// is none.
+func (r *rank) enter(in *transport.Incoming, who peer) *Conn {
+	r.inst.mu.Lock()
+	defer r.inst.mu.Unlock()
 	s, err := in.Stream()
 	if err != nil {
-		return
+		return nil
 	}
-	try, ok := s.(tryStream)
-	if !ok {
+	var c *Conn
+	if try, ok := s.(tryStream); ok {
+		c = r.newConn(newStream(r.inst.b, try), who)
+	}
+	if c == nil {
 		s.Close()
-		return
 	}
-	r.run(newStream(b, try), who)
+	return c
 }
 
 // welcomePipe is welcome for a connection in this process.
@@ -118,20 +130,18 @@ func (r *rank) welcomePipe(s tryStream, who peer) {
 	case who.roles == 0:
 		verdict = ePERM
 	}
-	s.Write([]byte{verdict})
 	if verdict != 0 {
+		s.Write([]byte{verdict})
 		s.Close()
 		return
 	}
-	r.run(newStream(b, s), who)
-}
-
-// run enters a connection after its handshake and reads it to its end.
-func (r *rank) run(s *stream, who peer) {
-	c := r.newConn(s, who)
+	r.inst.mu.Lock()
+	c := r.newConn(newStream(b, s), who)
+	r.inst.mu.Unlock()
 	if c == nil {
 		s.Close()
 		return
 	}
+	s.Write([]byte{verdict})
 	c.serve()
 }

@@ -7,7 +7,6 @@ import (
 	"math/rand/v2"
 	"slices"
 	"testing"
-	"testing/synctest"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -25,7 +24,6 @@ func traffic(t *testing.T, seed uint64, opts ...fluxtest.Option) (got []string) 
 		service := dialWire(t, b)
 		service.call(request("service.add", 1, obj{"service": "svc"}))
 		near := dialWire(t, b)
-		near.call(request("attr.get", 1, obj{"name": "rank"})) // each has its UUID before the next
 		wires := []*wire{near, dialWire(t, b, fluxtest.AtRank(1)), service}
 		for range 4 {
 			for _, w := range wires[:2] {
@@ -137,12 +135,7 @@ func TestRelayedBacklog(t *testing.T) {
 func TestRelayChanges(t *testing.T) {
 	const n = 100
 	bubble(t, func(t *testing.T, b *fluxtest.Broker) {
-		var wires []*wire
-		for range 3 {
-			wires = append(wires, dialWire(t, b))
-			synctest.Wait() // for its number
-		}
-		first, second, w := wires[0], wires[1], wires[2]
+		first, second, w := dialWire(t, b), dialWire(t, b), dialWire(t, b)
 		count := func(s *wire) (n int) {
 			for s.take() != nil {
 				n++

@@ -5,7 +5,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"testing/synctest"
 
 	"github.com/flux-sdk/flux/codec"
 	"github.com/flux-sdk/flux/fluxtest"
@@ -223,7 +222,6 @@ func TestBrokerServices(t *testing.T) {
 			t.Error(text)
 		}
 		other := dialWire(t, b)
-		synctest.Wait() // the broker counts a connection after it has welcomed it
 		m := w.call(request("connector-local.stats-get", 1, nil))
 		var stats struct {
 			Server struct {
