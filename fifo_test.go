@@ -2,11 +2,15 @@ package flux
 
 import (
 	"math/rand/v2"
+	"reflect"
 	"testing"
 )
 
 // A fifo gives what a slice would, and unused chunks hold nothing.
 func TestFifo(t *testing.T) {
+	if size := reflect.TypeFor[chunk[Response]]().Size(); size > slabBytes {
+		t.Errorf("a chunk has %d bytes, want %d at most", size, slabBytes)
+	}
 	type item struct{ n *int }
 	var q fifo[item]
 	next, oldest := 0, 0

@@ -18,33 +18,37 @@ type flow struct {
 	template *transport.Template // nil until one can be made
 }
 
+// queue accepts m.
+func (w *flow) queue(c *conn, l *link) (err error) {
+	n := len(w.m.Payload)
+	if l.templates == nil || n == 0 || n > flowPayload {
+		return c.queue(l, &w.m)
+	}
+	if w.template == nil {
+		c.stamp(&w.m)
+		if w.template, err = l.templates.NewTemplate(&w.m); err != nil {
+			return err
+		}
+	}
+	if err = l.templates.QueueTemplate(w.template, w.m.Payload); err == nil {
+		c.stats.tx.count(codec.TypeResponse)
+	}
+	return err
+}
+
 // queueItem accepts an item of a stream. Called with mu held.
 func (f *inflight) queueItem(payload []byte) error {
 	if f.flow == nil {
 		f.flow = &flow{m: *codec.NewResponse(&f.req.msg)}
 	}
-	w, c, q := f.flow, f.s.c, f.l.templates
-	if q == nil || len(payload) == 0 || len(payload) > flowPayload || f.req.NoResponse() {
-		return f.queueResponse(&w.m, payload)
+	m := &f.flow.m
+	m.Payload = payload
+	err := f.checkSize(m)
+	if err == nil && !f.req.NoResponse() {
+		err = f.flow.queue(f.s.c, f.l)
 	}
-	if w.template == nil {
-		t := new(transport.Template)
-		c.stamp(&w.m)
-		w.m.Payload = payload
-		err := t.Set(&w.m)
-		if w.m.Payload = nil; err != nil {
-			return err
-		}
-		w.template = t
-	}
-	if w.template.Size(len(payload))-codec.PrefixSize > c.maxBody() {
-		return f.queueResponse(&w.m, payload) // which says so
-	}
-	if err := q.QueueTemplate(w.template, payload); err != nil {
-		return err
-	}
-	c.stats.tx.count(codec.TypeResponse)
-	return nil
+	m.Payload = nil
+	return err
 }
 
 // singles are for responses on their way to a queue, which copies them.
@@ -54,22 +58,20 @@ var singles = sync.Pool{New: func() any { return new(codec.Message) }}
 func (f *inflight) queueOne(payload []byte) error {
 	m := singles.Get().(*codec.Message)
 	*m = *codec.NewResponse(&f.req.msg)
-	err := f.queueResponse(m, payload)
+	m.Payload = payload
+	err := f.checkSize(m)
+	if err == nil && !f.req.NoResponse() {
+		err = f.s.c.queue(f.l, m)
+	}
 	*m = codec.Message{}
 	singles.Put(m)
 	return err
 }
 
-// queueResponse accepts m with a payload. Called with mu held.
-func (f *inflight) queueResponse(m *codec.Message, payload []byte) (err error) {
-	c := f.s.c
-	m.Payload = payload
-	switch {
-	case !c.fits(m):
-		err = fmt.Errorf("%w: response with a payload of %d bytes, limit %d", codec.ErrTooLarge, len(payload), c.maxBody())
-	case !f.req.NoResponse():
-		err = c.queue(f.l, m)
+// checkSize says whether the connection can carry a response.
+func (f *inflight) checkSize(m *codec.Message) error {
+	if c := f.s.c; !c.fits(m) {
+		return fmt.Errorf("%w: response with a payload of %d bytes, limit %d", codec.ErrTooLarge, len(m.Payload), c.maxBody())
 	}
-	m.Payload = nil
-	return err
+	return nil
 }

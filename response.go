@@ -155,8 +155,9 @@ func (r Response) Text() (string, error) {
 	return r.r.view().text()
 }
 
-// Message is the message behind the response, its payload shared and not to be
-// changed; nil if the response stands for a local error.
+// Message is the message behind the response, made anew by each call, with the
+// payload shared and not to be changed; nil if the response stands for a local
+// error.
 func (r Response) Message() *codec.Message {
 	if r.r == nil || r.r.of == nil {
 		return nil

@@ -27,7 +27,8 @@ func (p *peer) burst(list []*codec.Message) {
 	synctest.Wait()
 }
 
-// outcome is what came of a burst: the items of each stream, and the counters.
+// outcomeOf is what comes of one random burst: the items of each stream, and the
+// counters.
 func outcomeOf(t *testing.T, seed uint64, opts ...DialOption) (got []string) {
 	inBubble(t, func(t *testing.T) {
 		rng := rand.New(rand.NewPCG(seed, seed))

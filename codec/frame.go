@@ -32,7 +32,6 @@ const (
 	frameMagic    = 0xffee0012
 	headerMagic   = 0x8e
 	headerVersion = 1
-	longPart      = 255
 )
 
 var (
@@ -59,32 +58,6 @@ func limit(maxSize int) int {
 		return DefaultMaxSize
 	}
 	return min(maxSize, maxMaxSize)
-}
-
-// partSize is the size of a part of n bytes with its size field.
-func partSize(n int) int {
-	if n < longPart {
-		return 1 + n
-	}
-	return 5 + n
-}
-
-func appendSize(dst []byte, n int) []byte {
-	if n < longPart {
-		return append(dst, byte(n))
-	}
-	return binary.BigEndian.AppendUint32(append(dst, longPart), uint32(n))
-}
-
-// putSize puts the size of a part of n bytes into b, and returns what that took.
-func putSize(b []byte, n int) int {
-	if n < longPart {
-		b[0] = byte(n)
-		return 1
-	}
-	b[0] = longPart
-	binary.BigEndian.PutUint32(b[1:], uint32(n))
-	return 5
 }
 
 // Append appends m to dst as one frame, prefix included, and returns the
@@ -133,10 +106,10 @@ func bodySize(m *Message) int {
 		n += len(m.Routes) + 1
 	}
 	if f&FlagTopic != 0 {
-		n += partSize(len(m.Topic))
+		n += PartSize(len(m.Topic))
 	}
 	if f&FlagPayload != 0 {
-		n += partSize(len(m.Payload))
+		n += PartSize(len(m.Payload))
 	}
 	return n
 }

@@ -2,6 +2,43 @@ package codec
 
 import "encoding/binary"
 
+// longPart is the size byte of a part that has its size in the next four.
+const longPart = 255
+
+// PartSize is the size of a part of n bytes with its size field (RFC 3).
+func PartSize(n int) int {
+	if n < longPart {
+		return 1 + n
+	}
+	return 5 + n
+}
+
+// AppendPartSize appends the size field of a part of n bytes: one byte, or, from
+// 255 on, that byte and four more.
+func AppendPartSize(dst []byte, n int) []byte {
+	if n < longPart {
+		return append(dst, byte(n))
+	}
+	return binary.BigEndian.AppendUint32(append(dst, longPart), uint32(n))
+}
+
+// putSize is AppendPartSize into b, and returns the size of the field.
+func putSize(b []byte, n int) int { return len(AppendPartSize(b[:0], n)) }
+
+// SolePart returns the bytes of the part that b is, with the size field as
+// [AppendPartSize] has it; ok is false if b is no such part, or more.
+func SolePart(b []byte) (bytes []byte, ok bool) {
+	switch {
+	case len(b) == 0:
+		return nil, false
+	case b[0] != longPart:
+		return b[1:], int(b[0]) == len(b)-1
+	case len(b) < 5+longPart:
+		return nil, false
+	}
+	return b[5:], uint64(binary.BigEndian.Uint32(b[1:])) == uint64(len(b)-5)
+}
+
 // skipHops is where the hops that begin at at end, or the first of them that is
 // not short.
 func skipHops(b []byte, at int) int {

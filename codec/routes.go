@@ -18,7 +18,7 @@ type Routes []byte
 func MakeRoutes(hops ...string) Routes {
 	var r Routes
 	for _, hop := range hops {
-		r = append(appendSize(r, len(hop)), hop...)
+		r = append(AppendPartSize(r, len(hop)), hop...)
 	}
 	return r
 }
@@ -66,8 +66,8 @@ func (r Routes) Origin() string {
 
 // Push returns the stack with hop as its most recent entry.
 func (r Routes) Push(hop string) Routes {
-	out := make(Routes, 0, partSize(len(hop))+len(r))
-	out = append(appendSize(out, len(hop)), hop...)
+	out := make(Routes, 0, PartSize(len(hop))+len(r))
+	out = append(AppendPartSize(out, len(hop)), hop...)
 	return append(out, r...)
 }
 

@@ -37,10 +37,9 @@ func (c *loopConn) Queue(m *codec.Message, flush bool) error {
 	return c.streamConn.Queue(&s, flush)
 }
 
-func (c *loopConn) QueueTemplate(t *Template, payload []byte) error {
-	m := t.m
-	m.Payload = payload
-	return c.Queue(&m, false)
+func (c *loopConn) NewTemplate(m *codec.Message) (*Template, error) {
+	s := c.stamp(m)
+	return c.streamConn.NewTemplate(&s)
 }
 
 // stamp fills in the credentials that are not set, as a broker would.

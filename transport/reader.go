@@ -74,6 +74,19 @@ func (r *reader) buffered() bool {
 	return err != nil || r.end-r.at >= codec.PrefixSize+n
 }
 
+// peek is the body of the next message, nil if it is not in the buffer.
+func (r *reader) peek() []byte {
+	if r.err != nil || r.end-r.at < codec.PrefixSize {
+		return nil
+	}
+	n, err := codec.ParsePrefix(r.buf[r.at:r.end], r.max)
+	at := r.at + codec.PrefixSize
+	if err != nil || r.end-at < n {
+		return nil
+	}
+	return r.buf[at : at+n]
+}
+
 // next decodes the next message. One that is lent refers to the reader's memory,
 // which stays as it is until the next call.
 func (r *reader) next(m *codec.Message, lent bool) error {

@@ -107,7 +107,7 @@ func TestRelayNot(t *testing.T) {
 		{"closed", Config{}, func(dst Conn, _ *Pattern) Conn { dst.Close(); return dst }},
 		{"too large", Config{MaxSize: 168}, func(dst Conn, _ *Pattern) Conn { return dst }},
 		{"a foreign Conn", Config{}, func(dst Conn, _ *Pattern) Conn { return struct{ Conn }{dst} }},
-		{"no pattern", Config{}, func(dst Conn, p *Pattern) Conn { p.Clear(); return dst }},
+		{"no pattern", Config{}, func(dst Conn, p *Pattern) Conn { *p = Pattern{}; return dst }},
 		{"a pattern that is none", Config{}, func(dst Conn, p *Pattern) Conn {
 			if p.Set(list[0], list[1]) || p.Set(list[0], request("svc.echo", 1, nil)) {
 				t.Error("Set took two messages that have not the same matchtag, or payload")
@@ -156,7 +156,7 @@ func FuzzRelay(f *testing.F) {
 		if !p.Set(in, out) {
 			return
 		}
-		part, ok := p.payload(b)
+		payload, ok := p.payload(b)
 		if !ok {
 			return
 		}
@@ -169,8 +169,8 @@ func FuzzRelay(f *testing.F) {
 			t.Fatalf("what becomes of it: %v", err)
 		}
 		var q frames
-		if !q.relay(&p, part, b[len(b)-4:], 0) {
-			t.Fatal("relay refused it")
+		if !q.addFixed(&p.out, payload, b[len(b)-4:], 0) {
+			t.Fatal("addFixed refused it")
 		}
 		if q.size != len(want) || !bytes.Equal(q.last, want) {
 			t.Fatalf("relayed as %x, want %x", q.last, want)

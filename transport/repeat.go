@@ -2,7 +2,6 @@ package transport
 
 import (
 	"bytes"
-	"encoding/binary"
 
 	"github.com/flux-sdk/flux/codec"
 )
@@ -36,11 +35,11 @@ func (r *reader) repeat(m *codec.Message) bool {
 	last := r.buf[r.lastAt : r.lastAt+r.lastSize]
 	end := len(body) - 1 - codec.HeaderSize
 	lastEnd := len(last) - 1 - codec.HeaderSize
-	head := lastEnd - partSize(len(m.Payload))
+	head := lastEnd - codec.PartSize(len(m.Payload))
 	if end <= head || len(body) >= recycleMin || !bytes.Equal(body[end:], last[lastEnd:]) || !bytes.Equal(body[:head], last[:head]) {
 		return false
 	}
-	payload, ok := solePart(body[head:end])
+	payload, ok := codec.SolePart(body[head:end])
 	if !ok {
 		return false
 	}
@@ -52,28 +51,4 @@ func (r *reader) repeat(m *codec.Message) bool {
 	r.lastAt, r.lastSize, r.mem = r.at, len(body), nil
 	r.at += len(body)
 	return true
-}
-
-// longPart is the size byte of a part that has its size in the next four.
-const longPart = 255
-
-// partSize is the size of a part of n bytes with its size.
-func partSize(n int) int {
-	if n < longPart {
-		return 1 + n
-	}
-	return 5 + n
-}
-
-// solePart returns the bytes of a part that is all of b, with its size spelled
-// as it is when it is encoded.
-func solePart(b []byte) (part []byte, ok bool) {
-	n := int(b[0])
-	if n != longPart {
-		return b[1:], n == len(b)-1
-	}
-	if len(b) < 5+longPart {
-		return nil, false
-	}
-	return b[5:], uint64(binary.BigEndian.Uint32(b[1:])) == uint64(len(b)-5)
 }

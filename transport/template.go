@@ -8,37 +8,34 @@ import (
 )
 
 // Template is a message that is sent again and again with another payload, as
-// the items of a stream are. It must not be used concurrently.
+// the items of a stream are. It is not changed once made.
 type Template struct {
 	fixed
 	matchtag [4]byte
-	m        codec.Message // less the payload, for a Conn that changes what it sends
 }
 
-// Templater is what a [Conn] has, besides, that encodes a Template faster than a
-// message. All conns of this package that are made of a byte stream are
-// Templaters.
+// Templater is what a [Conn] has, besides, that encodes what is made of a
+// Template faster than a message. All conns of this package that are made of a
+// byte stream are Templaters.
 type Templater interface {
+	// NewTemplate makes the template of a response or an event with a payload,
+	// for this Conn. Nothing of m is kept. The errors are those of encoding m.
+	NewTemplate(m *codec.Message) (*Template, error)
 	// QueueTemplate is the Queue of a [Queuer], without a flush, of the message
 	// that t was made of with this payload, which is not to be empty.
 	QueueTemplate(t *Template, payload []byte) error
 }
 
-// Set makes t the template of a response or an event with a payload, of which
-// nothing is kept. The error, as that of encoding it, leaves t unusable.
-func (t *Template) Set(m *codec.Message) error {
+func (c *streamConn) NewTemplate(m *codec.Message) (*Template, error) {
 	if len(m.Payload) == 0 || m.Type != codec.TypeResponse && m.Type != codec.TypeEvent {
-		return fmt.Errorf("%w: a template is of a response or an event with a payload", codec.ErrUnsendable)
+		return nil, fmt.Errorf("%w: a template is of a response or an event with a payload", codec.ErrUnsendable)
 	}
+	t := new(Template)
 	binary.BigEndian.PutUint32(t.matchtag[:], m.Matchtag)
-	t.m = *m
-	t.m.Payload = nil
-	return t.fixed.set(m)
-}
-
-// Size is the size of the frame with a payload of n bytes, prefix included.
-func (t *Template) Size(n int) int {
-	return len(t.head) + partSize(n) + len(t.tail) + len(t.matchtag)
+	if err := t.set(m); err != nil {
+		return nil, err
+	}
+	return t, nil
 }
 
 func (c *streamConn) QueueTemplate(t *Template, payload []byte) error {
@@ -48,23 +45,10 @@ func (c *streamConn) QueueTemplate(t *Template, payload []byte) error {
 	if w.err != nil {
 		return w.err
 	}
-	n := t.Size(len(payload))
-	if body := n - codec.PrefixSize; body > codec.DefaultMaxSize || w.max > 0 && body > w.max {
-		return fmt.Errorf("%w: message of %d bytes", codec.ErrTooLarge, body)
+	before := w.q.size
+	if !w.q.addFixed(&t.fixed, payload, t.matchtag[:], w.max) {
+		return fmt.Errorf("%w: payload of %d bytes", codec.ErrTooLarge, len(payload))
 	}
-	w.q.room(n)
-	start := len(w.q.last)
-	b := append(w.q.last, t.head...)
-	if len(payload) < longPart {
-		b = append(b, byte(len(payload)))
-	} else {
-		b = binary.BigEndian.AppendUint32(append(b, longPart), uint32(len(payload)))
-	}
-	b = append(append(b, payload...), t.tail...)
-	b = append(b, t.matchtag[:]...)
-	binary.BigEndian.PutUint32(b[start+4:], uint32(n-codec.PrefixSize))
-	w.q.last = b
-	w.q.size += n
-	w.backlog.Add(int64(n))
+	w.backlog.Add(int64(w.q.size - before))
 	return nil
 }

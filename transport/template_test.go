@@ -25,18 +25,15 @@ func TestTemplate(t *testing.T) {
 	a, b := Pipe(Config{})
 	defer a.Close()
 	defer b.Close()
-	var tmpl Template
 	sizes := []int{1, 2, 253, 254, 255, 256, 5000, 65536, chunkSize, 300, 1}
 	for _, first := range []int{1, 254, 255, 100_000} {
-		if err := tmpl.Set(item(pattern(first))); err != nil {
+		tmpl, err := a.(Templater).NewTemplate(item(pattern(first)))
+		if err != nil {
 			t.Fatal(err)
 		}
 		for _, n := range sizes {
 			want := item(pattern(n))
-			if got := tmpl.Size(n); got != codec.FrameSize(want) {
-				t.Errorf("Size(%d) = %d, want %d", n, got, codec.FrameSize(want))
-			}
-			if err := a.(Templater).QueueTemplate(&tmpl, want.Payload); err != nil {
+			if err := a.(Templater).QueueTemplate(tmpl, want.Payload); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -50,27 +47,28 @@ func TestTemplate(t *testing.T) {
 }
 
 func TestTemplateRefused(t *testing.T) {
-	var tmpl Template
-	bad := item([]byte("x"))
-	bad.Topic = "a\x00b"
-	for _, m := range []*codec.Message{request("a.b", 1, []byte("x")), item(nil), item([]byte{}), bad} {
-		if err := tmpl.Set(m); !errors.Is(err, codec.ErrUnsendable) {
-			t.Errorf("Set(%+v) = %v", *m, err)
-		}
-	}
-	if err := tmpl.Set(item([]byte("x"))); err != nil {
-		t.Fatal(err)
-	}
 	limit := codec.FrameSize(item(pattern(100))) - codec.PrefixSize
 	a, b := Pipe(Config{MaxSize: limit})
 	defer b.Close()
+	from := a.(Templater)
+	bad := item([]byte("x"))
+	bad.Topic = "a\x00b"
+	for _, m := range []*codec.Message{request("a.b", 1, []byte("x")), item(nil), item([]byte{}), bad} {
+		if _, err := from.NewTemplate(m); !errors.Is(err, codec.ErrUnsendable) {
+			t.Errorf("NewTemplate(%+v) = %v", *m, err)
+		}
+	}
+	tmpl, err := from.NewTemplate(item([]byte("x")))
+	if err != nil {
+		t.Fatal(err)
+	}
 	var got []string
 	for _, n := range []int{100, 101} {
-		got = append(got, fmt.Sprint(errors.Is(a.(Templater).QueueTemplate(&tmpl, pattern(n)), codec.ErrTooLarge)))
+		got = append(got, fmt.Sprint(errors.Is(from.QueueTemplate(tmpl, pattern(n)), codec.ErrTooLarge)))
 	}
 	b.Close()
 	a.Close()
-	got = append(got, fmt.Sprint(a.(Templater).QueueTemplate(&tmpl, pattern(1))))
+	got = append(got, fmt.Sprint(from.QueueTemplate(tmpl, pattern(1))))
 	if diff := cmp.Diff([]string{"false", "true", ErrClosed.Error()}, got); diff != "" {
 		t.Errorf("-want +got\n%s", diff)
 	}
@@ -80,11 +78,11 @@ func TestTemplateRefused(t *testing.T) {
 func TestTemplateLoop(t *testing.T) {
 	c := loop(t, Config{})
 	defer c.Close()
-	var tmpl Template
-	if err := tmpl.Set(item([]byte("x"))); err != nil {
+	tmpl, err := c.(Templater).NewTemplate(item([]byte("x")))
+	if err != nil {
 		t.Fatal(err)
 	}
-	if err := c.(Templater).QueueTemplate(&tmpl, []byte("other")); err != nil {
+	if err := c.(Templater).QueueTemplate(tmpl, []byte("other")); err != nil {
 		t.Fatal(err)
 	}
 	c.(Queuer).Flush()
