@@ -4,7 +4,7 @@ import "sync"
 
 // chunkLen is how many items a chunk has room for: it is of the size, 512 bytes,
 // that the garbage collector scans at least cost.
-const chunkLen = 20
+const chunkLen = 15
 
 // fifo is a queue of items that takes memory for what is in it, and moves none
 // of it. The zero value is empty.

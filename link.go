@@ -29,7 +29,7 @@ type link struct {
 	// Of the reader alone.
 	follows bool // the next message is in memory
 	woke    bool // the batch has woken a goroutine, or may have
-	replies slab[reply]
+	replies replies
 	origin  *origin            // of the last reply
 	origins map[string]*origin // by topic
 	events  slab[event]

@@ -41,7 +41,7 @@ func (r Response) decodeOwn(v any) error {
 	if r.r == nil {
 		return errNoResponse
 	}
-	return r.r.view().decodeBy(json.Unmarshal, v)
+	return r.view().decodeBy(json.Unmarshal, v)
 }
 
 // content is a received message as a Request or an Event has it.

@@ -2,6 +2,7 @@ package flux
 
 import (
 	"errors"
+	"sync/atomic"
 
 	"github.com/flux-sdk/flux/codec"
 	"github.com/flux-sdk/flux/transport"
@@ -13,18 +14,29 @@ import (
 //
 // Every road to the payload returns the response's error first, so data cannot
 // be used without meeting it.
-type Response struct{ r *reply }
+type Response struct {
+	r   *reply // nil in the zero Response
+	gen uint32 // of r; it has another once it is released
+}
 
 // reply is what a Response points to. There may be very many of them: what they
 // have in common is in one place.
 type reply struct {
-	err     error // what the response says went wrong, or what went wrong here
+	fail    *failure // nil of a success
 	payload []byte
-	mem     *transport.Memory // what payload refers to, if it can be used again; released
+	mem     *transport.Memory // what payload refers to, if it can be used again
 	of      *origin           // nil for a local error
+	slab    *replySlab        // that it is in, if any
 
-	userid, rolemask, errnum, matchtag uint32
-	flags                              codec.Flags
+	userid, rolemask, matchtag uint32
+	gen                        atomic.Uint32
+	flags                      codec.Flags
+}
+
+// failure is what a response says went wrong, or what went wrong here.
+type failure struct {
+	err    error
+	errnum uint32 // of the message
 }
 
 // origin is what all responses to requests for one topic have in common.
@@ -45,8 +57,10 @@ func (l *link) newReply(topic string, m *codec.Message, pc PayloadCodec) Respons
 	r := l.replies.next(len(m.Payload), l.follows)
 	r.set(topic, m, l.originOf(m.Topic, pc))
 	r.mem = l.memory()
-	return Response{r}
+	return r.response()
 }
+
+func (r *reply) response() Response { return Response{r, r.gen.Load()} }
 
 // originOf returns the origin for a topic. It belongs to the reader.
 func (l *link) originOf(topic string, pc PayloadCodec) *origin {
@@ -69,31 +83,46 @@ func (l *link) originOf(topic string, pc PayloadCodec) *origin {
 
 func (r *reply) set(topic string, m *codec.Message, of *origin) {
 	r.of, r.payload = of, m.Payload
-	r.userid, r.rolemask, r.errnum, r.matchtag, r.flags = m.UserID, m.Rolemask, m.Errnum, m.Matchtag, m.Flags
+	r.userid, r.rolemask, r.matchtag, r.flags = m.UserID, m.Rolemask, m.Matchtag, m.Flags
 	if m.Errnum != 0 {
-		r.err = remoteError(topic, m)
+		r.fail = &failure{remoteError(topic, m), m.Errnum}
 	}
 }
 
-func (r *reply) view() view {
-	v := view{err: r.err, payload: r.payload, has: r.flags&codec.FlagPayload != 0 || len(r.payload) > 0, mem: r.mem}
-	if r.of != nil {
-		v.codec = r.of.codec
+// released reports whether r has been released. It is not the zero Response.
+func (r Response) released() bool { return r.r.gen.Load() != r.gen }
+
+func (r Response) view() view {
+	p := r.r
+	if r.released() {
+		return view{mem: released, codec: jsonCodec{}}
+	}
+	v := view{payload: p.payload, has: p.flags&codec.FlagPayload != 0 || len(p.payload) > 0}
+	if p.fail != nil {
+		v.err = p.fail.err
+	}
+	if p.of != nil {
+		v.codec = p.of.codec
 	}
 	return v
 }
 
-// message is the message that r was made of, less what has been released.
+// message is the message that r was made of, less the payload of an error that
+// has been released.
 func (r *reply) message() *codec.Message {
 	if r.of.given != nil {
 		m := *r.of.given
 		m.Payload = r.payload
 		return &m
 	}
-	return &codec.Message{
+	m := &codec.Message{
 		Type: codec.TypeResponse, Flags: r.flags, UserID: r.userid, Rolemask: r.rolemask,
-		Errnum: r.errnum, Matchtag: r.matchtag, Topic: r.of.topic, Payload: r.payload,
+		Matchtag: r.matchtag, Topic: r.of.topic, Payload: r.payload,
 	}
+	if r.fail != nil {
+		m.Errnum = r.fail.errnum
+	}
+	return m
 }
 
 // remoteError is what an error response says.
@@ -106,7 +135,7 @@ func remoteError(topic string, m *codec.Message) *Error {
 }
 
 // failed is the Response that stands for a local error.
-func failed(err error) Response { return Response{&reply{err: err}} }
+func failed(err error) Response { return Response{r: &reply{fail: &failure{err: err}}} }
 
 // Err is nil for a success, an [*Error] for what the service said, and another
 // error for what went wrong here.
@@ -114,7 +143,10 @@ func (r Response) Err() error {
 	if r.r == nil {
 		return errNoResponse
 	}
-	return r.r.err
+	if r.released() || r.r.fail == nil {
+		return nil // what has failed is never released
+	}
+	return r.r.fail.err
 }
 
 // Decode decodes the JSON payload into v, as [json.Unmarshal] does: unknown
@@ -125,7 +157,7 @@ func (r Response) Decode(v any) error {
 	if r.r == nil {
 		return errNoResponse
 	}
-	return r.r.view().decode(v)
+	return r.view().decode(v)
 }
 
 // DecodeStrict is Decode, but a member that v has no place for is an error. It
@@ -134,7 +166,7 @@ func (r Response) DecodeStrict(v any) error {
 	if r.r == nil {
 		return errNoResponse
 	}
-	return r.r.view().decodeStrict(v)
+	return r.view().decodeStrict(v)
 }
 
 // Bytes is the payload as it is on the wire, a trailing NUL included, shared
@@ -143,7 +175,7 @@ func (r Response) Bytes() ([]byte, error) {
 	if r.r == nil {
 		return nil, errNoResponse
 	}
-	return r.r.view().bytes()
+	return r.view().bytes()
 }
 
 // Text is the payload as text, without its NUL. Without a payload the error
@@ -152,14 +184,14 @@ func (r Response) Text() (string, error) {
 	if r.r == nil {
 		return "", errNoResponse
 	}
-	return r.r.view().text()
+	return r.view().text()
 }
 
 // Message is the message behind the response, made anew by each call, with the
 // payload shared and not to be changed; nil if the response stands for a local
-// error.
+// error, or has been released.
 func (r Response) Message() *codec.Message {
-	if r.r == nil || r.r.of == nil {
+	if r.r == nil || r.r.of == nil || r.released() {
 		return nil
 	}
 	return r.r.message()
@@ -172,7 +204,7 @@ func (r Response) Message() *codec.Message {
 func NewResponse(m *codec.Message) Response {
 	r := new(reply)
 	r.set(m.Topic, m, &origin{topic: m.Topic, codec: jsonCodec{}, given: m})
-	return Response{r}
+	return r.response()
 }
 
 // NewErrorResponse makes the Response that stands for a local error, likewise.

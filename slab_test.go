@@ -1,9 +1,6 @@
 package flux
 
-import (
-	"math/bits"
-	"testing"
-)
+import "testing"
 
 // Items never share a value, large ones share no allocation, and single ones
 // take no more than they need.
@@ -17,10 +14,6 @@ func TestSlab(t *testing.T) {
 		}
 		seen[v] = true
 		*v = n + 1
-	}
-	var replies slab[reply]
-	if n := replies.len(); n != 6 && bits.UintSize == 64 { // as the performance guide has it
-		t.Errorf("%d responses share an allocation, want 6", n)
 	}
 	var fresh slab[int]
 	fresh.next(1, false)

@@ -45,6 +45,8 @@ type reader struct {
 	buf        []byte
 	at, end    int
 	block      []byte  // what is left of the last block
+	blockMem   *Memory // that block is of, if it can be used again
+	sharing    int32   // messages that have a part of blockMem
 	mem        *Memory // of the last body, if it can be used again
 	lastAt     int     // where the last body is in buf
 	lastSize   int     // its size; 0 if it is not there any more
@@ -156,19 +158,33 @@ func (r *reader) body(lent bool) (body []byte, borrowed bool, err error) {
 // alloc returns memory for a body. As much is allocated for a small one as what
 // else is in the buffer will need.
 func (r *reader) alloc(n int) []byte {
-	switch {
-	case n >= recycleMin && n <= recycleMax:
+	if n > blockSize/4 {
+		if r.mem = nil; n > recycleMax {
+			return make([]byte, n)
+		}
 		r.mem = newMemory(n)
 		return r.mem.b[:n:n]
-	case n > blockSize/4:
-		return make([]byte, n)
 	}
 	if len(r.block) < n {
-		r.block = make([]byte, max(n, min(blockSize, n+r.end-r.at)))
+		r.newBlock(n)
 	}
 	b := r.block[:n:n]
 	r.block = r.block[n:]
+	r.mem = r.blockMem
+	r.sharing++
 	return b
+}
+
+// newBlock begins another block, for a body of n bytes and those that follow.
+func (r *reader) newBlock(n int) {
+	r.blockMem.full(r.sharing)
+	r.blockMem, r.sharing = nil, 0
+	if size := n + r.end - r.at; size < blockSize/4 {
+		r.block = make([]byte, size)
+	} else {
+		r.blockMem = newBlock()
+		r.block = r.blockMem.b
+	}
 }
 
 // bigBody reads the rest of a body straight into its own memory, which begins

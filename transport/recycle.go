@@ -3,12 +3,12 @@ package transport
 import (
 	"math/bits"
 	"sync"
+	"sync/atomic"
 )
 
 const (
-	// recycleMin is the size from which what is kept of a body has memory that
-	// can be used again; recycleMax, that of the largest which is read in one piece.
-	recycleMin = 4 << 10
+	// recycleMax is the size of the largest body that has memory which can be used
+	// again: it is read in one piece.
 	recycleMax = claimStep
 	// Memory beyond largeObject is allocated in whole pages, so that a little
 	// more costs nothing and makes it fit for more.
@@ -20,24 +20,50 @@ const (
 // again. All conns of this package that are made of a byte stream are Recyclers.
 type Recycler interface {
 	// Memory is where the Routes and the Payload of the message are that Recv
-	// returned last; nil if it is not to be used again, because it is shared
-	// with other messages as that of small ones is. It belongs to the goroutine
-	// that calls Recv.
+	// returned last, and possibly those of others; nil if it is not worth being
+	// used again. It belongs to the goroutine that calls Recv.
 	Memory() *Memory
 }
 
-// Memory holds what one received message refers to.
-type Memory struct{ b []byte }
+// Memory holds what one received message refers to, or several small ones that
+// share it.
+type Memory struct {
+	b      []byte
+	shared bool
+	users  atomic.Int32 // messages that have not been recycled, less those that share it
+}
 
 // memories are unused memory by size: what has as many bits is one class.
 var memories [bits.UintSize + 1]sync.Pool
 
-// Recycle lets a later message, on any connection, use the memory. Nothing may
-// refer to it any more. It is to be called once at most, by any goroutine; on
-// nil it does nothing.
+// Recycle lets later messages, on any connection, use the memory, once it has
+// been called for all that share it. Nothing may refer to the message any more.
+// It is to be called once at most for a message, by any goroutine; on nil it does
+// nothing.
 func (m *Memory) Recycle() {
-	if m != nil {
+	switch {
+	case m == nil:
+	case !m.shared:
 		memories[bits.Len(uint(cap(m.b)))].Put(m)
+	case m.users.Add(-1) == 0:
+		blocks.Put(m)
+	}
+}
+
+// blocks are unused memory, of blockSize, for small messages to share.
+var blocks sync.Pool
+
+func newBlock() *Memory {
+	if m, ok := blocks.Get().(*Memory); ok {
+		return m
+	}
+	return &Memory{b: make([]byte, blockSize), shared: true}
+}
+
+// full says that the block is shared by so many messages, and no more will come.
+func (m *Memory) full(users int32) {
+	if m != nil && m.users.Add(users) == 0 {
+		blocks.Put(m)
 	}
 }
 
@@ -49,7 +75,7 @@ func newMemory(n int) *Memory {
 	}
 	m, _ := memories[bits.Len(uint(room))].Get().(*Memory)
 	if m == nil || cap(m.b) < n {
-		m = &Memory{make([]byte, room)} // one that was too small has had its time
+		m = &Memory{b: make([]byte, room)} // one that was too small has had its time
 	}
 	m.b = m.b[:n]
 	return m

@@ -8,7 +8,7 @@ import (
 	"github.com/flux-sdk/flux/codec"
 )
 
-// Only a message that is large, and has memory of its own, has any to give back.
+// A message that came alone has memory to give back if it is not small.
 func TestMemory(t *testing.T) {
 	a, b := Pipe(Config{})
 	defer a.Close()
@@ -19,8 +19,9 @@ func TestMemory(t *testing.T) {
 		want bool
 	}{
 		// Of a small body, the payload and the routes are kept, of a large one all.
-		{100, false}, {head + 4 + recycleMin - 1, false}, {head + 4 + recycleMin, true}, {bigFrame + 1, true},
-		{readBuffer, true}, {recycleMax, true}, {recycleMax + 1, false}, {100, false},
+		{100, false}, {head + 4 + blockSize/4 - 1, false}, {head + 4 + blockSize/4, true}, {bigFrame + 1, true},
+		{readBuffer, true}, {recycleMax, true}, {recycleMax + 1, false},
+		{100, true}, // there is room in the memory of another
 	} {
 		m := request("some.topic", 1, pattern(tt.body-head-len(fat(tt.body))))
 		sent := make(chan error, 1)
@@ -56,7 +57,7 @@ func TestNewMemory(t *testing.T) {
 	var used []*Memory
 	owner := make(map[*byte]int)
 	for n := range 10_000 {
-		size := recycleMin + rand.IntN(recycleMax-recycleMin+1)
+		size := blockSize + rand.IntN(recycleMax-blockSize+1)
 		if n%2 == 0 {
 			size = 64<<10 + n%3
 		}

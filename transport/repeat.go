@@ -36,7 +36,7 @@ func (r *reader) repeat(m *codec.Message) bool {
 	end := len(body) - 1 - codec.HeaderSize
 	lastEnd := len(last) - 1 - codec.HeaderSize
 	head := lastEnd - codec.PartSize(len(m.Payload))
-	if end <= head || len(body) >= recycleMin || !bytes.Equal(body[end:], last[lastEnd:]) || !bytes.Equal(body[:head], last[:head]) {
+	if end <= head || len(body) >= blockSize || !bytes.Equal(body[end:], last[lastEnd:]) || !bytes.Equal(body[:head], last[:head]) {
 		return false
 	}
 	payload, ok := codec.SolePart(body[head:end])
@@ -48,7 +48,7 @@ func (r *reader) repeat(m *codec.Message) bool {
 		m.Payload = []byte{}
 	}
 	r.at += codec.PrefixSize
-	r.lastAt, r.lastSize, r.mem = r.at, len(body), nil
+	r.lastAt, r.lastSize = r.at, len(body)
 	r.at += len(body)
 	return true
 }

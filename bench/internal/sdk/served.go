@@ -84,6 +84,7 @@ func receive(ctx context.Context, c *flux.Client, service string, n int) error {
 		if _, err := r.Bytes(); err != nil {
 			return err
 		}
+		r.Release()
 		got++
 	}
 	if got != n {
