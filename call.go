@@ -36,6 +36,9 @@ func (cl *Client) Call(ctx context.Context, topic string, req any, opts ...CallO
 	if err != nil {
 		return u.unsent(err)
 	}
+	if u.leads {
+		u.readOwn()
+	}
 	select {
 	case r := <-u.ch:
 		return u.answered(r)
@@ -160,6 +163,9 @@ func (cl *Client) exchange(ctx context.Context, m *codec.Message, cancelTopic st
 	if err := u.begin(ctx); err != nil {
 		return u.unsent(err)
 	}
+	if u.leads {
+		u.readOwn()
+	}
 	select {
 	case r := <-u.ch:
 		return u.answered(r)
@@ -215,6 +221,8 @@ type unary struct {
 	c  *conn
 	m  codec.Message
 	ch chan Response
+
+	leads bool // it has the lead of its link
 }
 
 func (cl *Client) newUnary() *unary {

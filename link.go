@@ -23,6 +23,7 @@ type link struct {
 	templates transport.Templater // likewise
 	recycler  transport.Recycler  // nil if messages keep their memory
 	ended     chan struct{}       // closed when the reader has returned
+	lead      lead
 	baton     baton
 	tasks     atomic.Int32 // handlers on goroutines of their own
 
@@ -61,6 +62,9 @@ func (c *conn) newLink(t transport.Conn) *link {
 	if c.watch == nil {
 		l.repeats, _ = t.(transport.Repeater)
 		l.templates, _ = t.(transport.Templater)
+	}
+	if s, ok := t.(transport.ShortReceiver); ok && c.watch == nil { // a hook could wait for what its caller is to read
+		l.lead.short, l.lead.wake = s, make(chan struct{}, 1)
 	}
 	if r, ok := t.(transport.Recycler); ok && !c.watch.seesMessages() { // who may keep them
 		l.recycler = r

@@ -98,6 +98,8 @@ func (b *blockIO) Read(p []byte) (int, error) {
 		n, err := syscall.Read(b.fd, p)
 		switch {
 		case err == syscall.EINTR:
+		case err == syscall.EAGAIN:
+			return 0, errLater
 		case err != nil:
 			return 0, os.NewSyscallError("read", err)
 		case n == 0 && len(p) > 0:
@@ -106,6 +108,15 @@ func (b *blockIO) Read(p []byte) (int, error) {
 			return n, nil
 		}
 	}
+}
+
+func (b *blockIO) setReadWait(d time.Duration) error {
+	if err := b.enter(); err != nil {
+		return err
+	}
+	defer b.leave()
+	tv := syscall.NsecToTimeval(int64(d))
+	return os.NewSyscallError("setsockopt", syscall.SetsockoptTimeval(b.fd, syscall.SOL_SOCKET, syscall.SO_RCVTIMEO, &tv))
 }
 
 func (b *blockIO) Write(p []byte) (int, error) { return b.write(p, 0) }

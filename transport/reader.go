@@ -54,6 +54,7 @@ type reader struct {
 	afterLarge bool      // the last body was large
 	skipYield  bool      // the last batch woke nobody
 	yielded    time.Time // when others were last let run
+	short      bool      // RecvShort is called
 	err        error
 }
 
@@ -96,6 +97,9 @@ func (r *reader) next(m *codec.Message, lent bool) error {
 		return r.err
 	}
 	body, borrowed, err := r.body(lent)
+	if err == errLater {
+		return err
+	}
 	if err == nil {
 		err = r.dec.Decode(m, body)
 	}
@@ -132,6 +136,15 @@ func (r *reader) body(lent bool) (body []byte, borrowed bool, err error) {
 	n, err := codec.ParsePrefix(r.buf[r.at:r.end], r.max)
 	if err != nil {
 		return nil, false, err
+	}
+	if whole := codec.PrefixSize + n; r.short && r.end-r.at < whole {
+		// Nothing is taken of a message before it is there.
+		if n > bigFrame {
+			return nil, false, errLater
+		}
+		if err := r.fill(whole); err != nil {
+			return nil, false, err
+		}
 	}
 	r.at += codec.PrefixSize
 	r.mem = nil
@@ -196,7 +209,7 @@ func (r *reader) bigBody(n int, body []byte) ([]byte, error) {
 		for have < len(body) {
 			k, err := r.raw.Read(body[have:])
 			have += k
-			if err != nil && have < n {
+			if err != nil && err != errLater && have < n {
 				return nil, unexpected(err)
 			}
 		}
@@ -226,8 +239,9 @@ func (r *reader) fill(n int) error {
 		r.end = copy(r.buf, r.buf[r.at:r.end])
 		r.at = 0
 	}
+	r.skipYield = r.skipYield || r.short // one who receives for himself has woken nobody
 	r.yield()
-	if r.rest.can && r.rest.due() {
+	if r.rest.can && !r.short && r.rest.due() {
 		nap(r.rest.pause())
 	}
 	for r.end-r.at < n {
@@ -237,7 +251,10 @@ func (r *reader) fill(n int) error {
 		}
 		k, err := r.raw.Read(room)
 		r.end += k
-		if err != nil && r.end-r.at < n {
+		if r.end-r.at < n && r.short && (err == nil || err == errLater) {
+			return errLater
+		}
+		if err != nil && err != errLater && r.end-r.at < n {
 			if r.end > r.at {
 				return unexpected(err)
 			}
