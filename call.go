@@ -19,11 +19,13 @@ type Caller interface {
 // object with a NUL added. Nothing of req is used after Call returns.
 //
 // The end of ctx returns at once with an error that matches ctx.Err() and
-// carries the cause; give every call a deadline, because Flux does not answer
-// requests that were pending at a service that dies. What the broker or the
-// service said is an [*Error]; it is the Response's Err as well. Other errors
-// are local: [ErrClosed], [ErrConnLost], an encoding error, a request that must
-// not be sent (codec.ErrUnsendable).
+// carries the cause; on a connection that has one call after the other and
+// nothing else, a cancel may take up to 10 ms. Give every call a deadline, because
+// Flux does not answer requests that were pending at a service that dies.
+//
+// What the broker or the service said is an [*Error]; it is the Response's Err as
+// well. Other errors are local: [ErrClosed], [ErrConnLost], an encoding error, a
+// request that must not be sent (codec.ErrUnsendable).
 func (cl *Client) Call(ctx context.Context, topic string, req any, opts ...CallOption) (Response, error) {
 	if len(opts) > 0 || len(cl.c.opts.interceptors) > 0 {
 		return cl.callWith(ctx, topic, req, opts)
@@ -37,7 +39,7 @@ func (cl *Client) Call(ctx context.Context, topic string, req any, opts ...CallO
 		return u.unsent(err)
 	}
 	if u.leads {
-		u.readOwn()
+		u.readOwn(ctx)
 	}
 	select {
 	case r := <-u.ch:
@@ -164,7 +166,7 @@ func (cl *Client) exchange(ctx context.Context, m *codec.Message, cancelTopic st
 		return u.unsent(err)
 	}
 	if u.leads {
-		u.readOwn()
+		u.readOwn(ctx)
 	}
 	select {
 	case r := <-u.ch:

@@ -1,6 +1,7 @@
 package flux
 
 import (
+	"context"
 	"time"
 
 	"github.com/flux-sdk/flux/codec"
@@ -144,10 +145,14 @@ func (u *unary) passLead(idle bool) {
 }
 
 // readOwn receives the response to u, unless it takes long or something else
-// comes first: then the reader goes on.
+// comes first, or ctx may end meanwhile: then the reader goes on.
 //
 //go:noinline
-func (u *unary) readOwn() {
+func (u *unary) readOwn(ctx context.Context) {
+	if end, ok := ctx.Deadline(); ok && time.Until(end) < leadWait {
+		u.passLead(false)
+		return
+	}
 	c, l := u.c, u.link
 	m := &l.lead.msg
 	came, err := l.lead.short.RecvShort(m)
