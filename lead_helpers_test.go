@@ -1,6 +1,7 @@
 package flux
 
 import (
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -21,6 +22,7 @@ type shortConn struct {
 	readers atomic.Int32
 	shorts  atomic.Int32 // messages that RecvShort has returned
 	on      atomic.Bool  // short waits
+	gate    sync.Mutex   // held to keep RecvShort from returning
 }
 
 type incoming struct {
@@ -83,6 +85,8 @@ func (s *shortConn) RecvShort(m *codec.Message) (came bool, err error) {
 	defer t.Stop()
 	select {
 	case r := <-s.in:
+		s.gate.Lock()
+		s.gate.Unlock()
 		if err = s.take(r, m); err != nil {
 			return false, err
 		}

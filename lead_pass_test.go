@@ -55,10 +55,10 @@ func TestLeadPassedOn(t *testing.T) {
 		held = nil
 		lent(t, c)
 		done := call()
-		if err := p.conn.(transport.Queuer).Queue(brokerResponse(held[0]), false); err != nil {
-			t.Fatal(err)
-		}
-		p.send(codec.NewRequest("x.unknown"))
+		s.gate.Lock() // both have come by the time that the first is looked at
+		s.in <- incoming{m: *brokerResponse(held[0])}
+		s.in <- incoming{m: *codec.NewRequest("x.unknown")}
+		s.gate.Unlock()
 		if err := <-done; err != nil {
 			t.Error(err)
 		}
