@@ -59,17 +59,6 @@ func (c *conn) lend(l *link) {
 	}
 	defer func() { l.lead.lone = 0 }()
 	c.mu.Lock()
-	pays := c.onlyCalls(l)
-	c.mu.Unlock()
-	switch {
-	case !pays:
-		return
-	case !l.lead.short.ShortWaits(true):
-		l.lead.short = nil
-		return
-	}
-	defer l.lead.short.ShortWaits(false)
-	c.mu.Lock()
 	if !c.onlyCalls(l) || l.tags.Live() > 0 {
 		c.mu.Unlock()
 		return

@@ -63,7 +63,7 @@ func (c *conn) newLink(t transport.Conn) *link {
 		l.repeats, _ = t.(transport.Repeater)
 		l.templates, _ = t.(transport.Templater)
 	}
-	if s, ok := t.(transport.ShortReceiver); ok && c.watch == nil { // a hook could wait for what its caller is to read
+	if s, ok := t.(transport.ShortReceiver); ok && s.ShortWaits() && c.watch == nil { // a hook could wait for what its caller is to read
 		l.lead.short, l.lead.wake = s, make(chan struct{}, 1)
 	}
 	if r, ok := t.(transport.Recycler); ok && !c.watch.seesMessages() { // who may keep them

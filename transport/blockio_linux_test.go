@@ -3,9 +3,12 @@ package transport
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"os"
+	"runtime"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -25,7 +28,7 @@ func blockPair(t *testing.T) (*blockIO, *net.UnixConn) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b, err := newBlockIO(ours)
+	b, err := takeBlockIO(ours)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -33,8 +36,8 @@ func blockPair(t *testing.T) (*blockIO, *net.UnixConn) {
 	return b, peer.(*net.UnixConn)
 }
 
-// newBlockIO takes over the descriptor of c, which is closed.
-func newBlockIO(c *net.UnixConn) (*blockIO, error) {
+// takeBlockIO takes over the descriptor of c, which is closed.
+func takeBlockIO(c *net.UnixConn) (*blockIO, error) {
 	f, err := c.File()
 	if err != nil {
 		return nil, err
@@ -45,7 +48,7 @@ func newBlockIO(c *net.UnixConn) (*blockIO, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &blockIO{fd: fd}, syscall.SetNonblock(fd, false)
+	return newBlockIO(fd)
 }
 
 func TestBlockIOReadsAndWrites(t *testing.T) {
@@ -191,5 +194,87 @@ func TestBlockIORests(t *testing.T) {
 	}
 	if c.r.rest.trips.shortest() == 0 {
 		t.Error("how long replies take is not measured")
+	}
+}
+
+// sleeps is how often a thread has gone to sleep, and whether it is asleep.
+func sleeps(t *testing.T, tid int) (n int, asleep bool) {
+	t.Helper()
+	b, err := os.ReadFile(fmt.Sprintf("/proc/self/task/%d/status", tid))
+	if err != nil {
+		t.Skip("no /proc here: ", err)
+	}
+	n = -1
+	for line := range strings.Lines(string(b)) {
+		asleep = asleep || strings.HasPrefix(line, "State:\tS")
+		fmt.Sscanf(line, "voluntary_ctxt_switches: %d", &n)
+	}
+	if n < 0 {
+		t.Skip("the system does not say how often a thread has slept")
+	}
+	return n, asleep
+}
+
+// A Read that waits sleeps on while the peer takes what was written to it.
+func TestBlockIOWakesForArrivalsOnly(t *testing.T) {
+	b, peer := blockPair(t)
+	thread := make(chan int, 1)
+	read := make(chan error)
+	go func() {
+		runtime.LockOSThread() // never undone: the thread ends with the goroutine
+		thread <- syscall.Gettid()
+		_, err := b.Read(make([]byte, 8))
+		read <- err
+	}()
+	tid := <-thread
+	before, asleep := sleeps(t, tid)
+	for !asleep {
+		runtime.Gosched()
+		before, asleep = sleeps(t, tid)
+	}
+	const n = 1000
+	p := make([]byte, 8)
+	for range n {
+		if _, err := b.TryWrite(p); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := io.ReadFull(peer, p); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if after, _ := sleeps(t, tid); after-before > n/20 {
+		t.Errorf("the peer took %d messages and woke the reader %d times", n, after-before)
+	}
+	peer.Write(p)
+	if err := <-read; err != nil {
+		t.Fatal(err)
+	}
+}
+
+// A connection gives back its descriptors, and one that is not made takes none.
+func TestBlockIODescriptors(t *testing.T) {
+	open := func() int {
+		list, err := os.ReadDir("/proc/self/fd")
+		if err != nil {
+			t.Skip("no /proc here: ", err)
+		}
+		return len(list)
+	}
+	before := open()
+	for range 10 {
+		b, peer := blockPair(t)
+		b.Close()
+		peer.Close()
+	}
+	file, err := os.Create(t.TempDir() + "/file")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	if _, err := newBlockIO(int(file.Fd())); !errors.Is(err, syscall.EPERM) || !strings.Contains(err.Error(), "epoll_ctl") {
+		t.Errorf("of a file: %v, want EPERM from epoll_ctl", err)
+	}
+	if after := open(); after != before+1 { // the file
+		t.Errorf("%d descriptors, %d before", after, before)
 	}
 }

@@ -39,6 +39,7 @@ const (
 // share with others that came in the same read.
 type reader struct {
 	raw        rawIO
+	brief      shortIO // raw, if it can read for a short time
 	max        int
 	dec        codec.Decoder
 	big        []byte // for what is lent
@@ -60,6 +61,7 @@ type reader struct {
 
 func (r *reader) init(raw rawIO, maxSize int) {
 	r.raw, r.max = raw, maxSize
+	r.brief, _ = raw.(shortIO)
 	r.buf = make([]byte, firstBuffer)
 	r.rest.can = wakesThread(raw)
 }
@@ -209,7 +211,7 @@ func (r *reader) bigBody(n int, body []byte) ([]byte, error) {
 		for have < len(body) {
 			k, err := r.raw.Read(body[have:])
 			have += k
-			if err != nil && err != errLater && have < n {
+			if err != nil && have < n {
 				return nil, unexpected(err)
 			}
 		}
@@ -249,19 +251,26 @@ func (r *reader) fill(n int) error {
 		if r.afterLarge && len(room) > shortRead && n <= shortRead {
 			room = room[:shortRead]
 		}
-		k, err := r.raw.Read(room)
+		k, err := r.read(room)
 		r.end += k
-		if r.end-r.at < n && r.short && (err == nil || err == errLater) {
+		switch {
+		case r.end-r.at >= n:
+		case r.short && (err == nil || err == errLater):
 			return errLater
-		}
-		if err != nil && err != errLater && r.end-r.at < n {
-			if r.end > r.at {
-				return unexpected(err)
-			}
+		case err != nil && r.end > r.at:
+			return unexpected(err)
+		case err != nil:
 			return err
 		}
 	}
 	return nil
+}
+
+func (r *reader) read(p []byte) (int, error) {
+	if r.short {
+		return r.brief.ReadShort(p)
+	}
+	return r.raw.Read(p)
 }
 
 // yield lets those go first whom the last batch woke: they may be whom the next

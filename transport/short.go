@@ -7,18 +7,15 @@ import (
 	"github.com/flux-sdk/flux/codec"
 )
 
-// shortWait is for how long RecvShort waits for bytes, about: the system counts
-// ticks, of 4 ms as a rule, and one of these may be over at once.
+// shortWait is for how long RecvShort waits for bytes.
 const shortWait = 5 * time.Millisecond
 
 // ShortReceiver is what a [Conn] has, besides, that can wait for a message for a
 // short time only, at no extra cost: one who waits for other things as well may
 // receive by himself.
 type ShortReceiver interface {
-	// ShortWaits, while on, lets RecvShort be used. It reports false if that is
-	// not for this connection. Recv works as ever, but wakes up in vain now and
-	// then. It belongs to the goroutine that calls Recv.
-	ShortWaits(on bool) bool
+	// ShortWaits reports whether RecvShort is for this connection.
+	ShortWaits() bool
 	// RecvShort is Recv for a small message that comes within some milliseconds.
 	// It reports false, and nothing is lost, if none does. It belongs to the
 	// goroutine that calls Recv.
@@ -29,23 +26,13 @@ type ShortReceiver interface {
 // message that is not for RecvShort. It is not kept.
 var errLater = errors.New("not yet")
 
-// shortIO is a rawIO whose Read can end with errLater.
+// shortIO is a rawIO that can also read for a short time.
 type shortIO interface {
-	// setReadWait limits how long a Read waits; 0 is for ever.
-	setReadWait(d time.Duration) error
+	// ReadShort is Read, but ends with errLater if nothing comes in shortWait.
+	ReadShort(p []byte) (int, error)
 }
 
-func (c *streamConn) ShortWaits(on bool) bool {
-	s, ok := c.r.raw.(shortIO)
-	if !ok {
-		return false
-	}
-	var wait time.Duration
-	if on {
-		wait = shortWait
-	}
-	return s.setReadWait(wait) == nil
-}
+func (c *streamConn) ShortWaits() bool { return c.r.brief != nil }
 
 func (c *streamConn) RecvShort(m *codec.Message) (came bool, err error) {
 	c.r.short = true

@@ -9,7 +9,8 @@ import (
 	"github.com/flux-sdk/flux/codec"
 )
 
-// cutIO gives its bytes in pieces, with a wait that is too long between them.
+// cutIO gives its bytes in pieces, to ReadShort with a wait that is too long
+// between them.
 type cutIO struct {
 	rawIO
 	rest []byte
@@ -18,10 +19,14 @@ type cutIO struct {
 	wait bool
 }
 
-func (c *cutIO) Read(p []byte) (int, error) {
+func (c *cutIO) ReadShort(p []byte) (int, error) {
 	if c.wait = !c.wait; c.wait {
 		return 0, errLater
 	}
+	return c.Read(p)
+}
+
+func (c *cutIO) Read(p []byte) (int, error) {
 	if len(c.rest) == 0 {
 		return 0, io.EOF
 	}

@@ -15,19 +15,10 @@ func shortPair(t *testing.T) (*streamConn, *net.UnixConn) {
 	t.Helper()
 	b, peer := blockPair(t)
 	c := newStreamConn(b, Config{})
-	if !c.ShortWaits(true) {
+	if !c.ShortWaits() {
 		t.Fatal("a blocking descriptor has no short waits")
 	}
 	return c, peer
-}
-
-func frameOf(t testing.TB, m *codec.Message) []byte {
-	t.Helper()
-	b, err := codec.Append(nil, m)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return b
 }
 
 // later fails the test unless RecvShort has nothing.
@@ -91,9 +82,8 @@ func TestRecvShort(t *testing.T) {
 		t.Fatalf("RecvShort after a large message = %v, %v", came, err)
 	}
 
-	// Recv waits for as long as it takes, whether or not short waits are on.
-	for _, on := range []bool{true, false} {
-		c.ShortWaits(on)
+	// Recv waits for as long as it takes.
+	for range 2 {
 		got := make(chan error, 1)
 		go func() { got <- c.Recv(&m) }()
 		for waited := 0; waited < 3; {
@@ -104,11 +94,10 @@ func TestRecvShort(t *testing.T) {
 		}
 		write(frame)
 		if err := <-got; err != nil || !bytes.Equal(m.Payload, want.Payload) {
-			t.Fatalf("Recv with short waits %v: %v, %+v", on, err, m)
+			t.Fatalf("Recv = %v, %+v", err, m)
 		}
 	}
 
-	c.ShortWaits(true)
 	peer.Close()
 	for range 2 {
 		if came, err := c.RecvShort(&m); came || err != io.EOF {
@@ -190,7 +179,7 @@ func TestNoShortWaits(t *testing.T) {
 	a, b := Pipe(Config{})
 	defer a.Close()
 	defer b.Close()
-	if a.(ShortReceiver).ShortWaits(true) {
+	if a.(ShortReceiver).ShortWaits() {
 		t.Error("a pipe has short waits")
 	}
 }
