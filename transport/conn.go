@@ -64,7 +64,7 @@ func NewConn(rwc io.ReadWriteCloser, cfg Config) Conn {
 
 func newStreamConn(raw rawIO, cfg Config) *streamConn {
 	c := &streamConn{}
-	c.r.init(raw, cfg.MaxSize)
+	c.r.init(raw, &c.w, cfg.MaxSize)
 	c.w.init(raw, cfg.MaxSize, &c.inflight)
 	return c
 }

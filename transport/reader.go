@@ -40,6 +40,7 @@ const (
 type reader struct {
 	raw        rawIO
 	brief      shortIO // raw, if it can read for a short time
+	w          *writer // of the same stream
 	max        int
 	dec        codec.Decoder
 	big        []byte // for what is lent
@@ -59,8 +60,8 @@ type reader struct {
 	err        error
 }
 
-func (r *reader) init(raw rawIO, maxSize int) {
-	r.raw, r.max = raw, maxSize
+func (r *reader) init(raw rawIO, w *writer, maxSize int) {
+	r.raw, r.w, r.max = raw, w, maxSize
 	r.brief, _ = raw.(shortIO)
 	r.buf = make([]byte, firstBuffer)
 	r.rest.can = wakesThread(raw)
@@ -282,10 +283,12 @@ func (r *reader) yield() {
 			return
 		}
 	}
-	runtime.Gosched()
-	if r.rest.can {
-		r.yielded = time.Now()
+	if !r.rest.can {
+		runtime.Gosched()
+		return
 	}
+	r.w.cover()
+	r.yielded = time.Now()
 }
 
 // unexpected turns the end of the stream inside a message into what it is.

@@ -49,8 +49,8 @@ func FuzzRecvShort(f *testing.F) {
 	f.Add(append(bytes.Clone(b[:4]), 0x3f, 0xff, 0xff, 0xff, 1, 2, 3), []byte{5})
 	f.Fuzz(func(t *testing.T, b, cuts []byte) {
 		var plain, short reader
-		plain.init(&plainIO{ReadWriteCloser: closer{bytes.NewReader(b)}}, 0)
-		short.init(&cutIO{rest: b, cuts: cuts}, 0)
+		plain.init(&plainIO{ReadWriteCloser: closer{bytes.NewReader(b)}}, new(writer), 0)
+		short.init(&cutIO{rest: b, cuts: cuts}, new(writer), 0)
 		for {
 			var want, got codec.Message
 			wantErr, gotErr := plain.next(&want, false), error(errLater)

@@ -26,6 +26,9 @@ const (
 	// leaderTurn is how many bytes a sender writes for others before it hands
 	// the rest to a goroutine.
 	leaderTurn = 256 << 10
+	// coverMost is how many requests may be under way for cover to write what
+	// comes next.
+	coverMost = 3
 	// closeFlush is how long Close waits for what was accepted to be written.
 	closeFlush = time.Second
 )
@@ -37,6 +40,7 @@ type writer struct {
 	raw      rawIO
 	max      int
 	inflight *atomic.Int32
+	covered  atomic.Bool  // somebody else writes what is queued now; set without mu, cleared with it
 	backlog  atomic.Int64 // bytes accepted and not written; far below 0 once nothing is accepted
 
 	mu       sync.Mutex
@@ -106,13 +110,14 @@ func (w *writer) put(m *codec.Message, flush bool) error {
 	before := w.q.size
 	err := w.q.add(m, w.max)
 	w.backlog.Add(int64(w.q.size - before))
-	if err != nil || w.flushing || !flush {
+	others := w.inflight.Load()
+	if err != nil || w.flushing || !flush || others > 0 && w.covered.Load() {
 		w.mu.Unlock()
 		return err
 	}
 	w.flushing = true
 	w.mu.Unlock()
-	if w.inflight.Load() > 1 {
+	if others > 1 {
 		// Others are about to send: let them, and write for them too.
 		runtime.Gosched()
 	}
@@ -132,6 +137,27 @@ func (w *writer) claim() bool {
 	return true
 }
 
+// cover lets others run and then writes what they have queued. The caller is
+// about to wait for the peer, which so gets it before that: if one of them were
+// to write, another thread would have to wake up for him. Of many requests, more
+// leave together the longer it takes.
+func (w *writer) cover() {
+	if w.inflight.Load() > coverMost {
+		runtime.Gosched()
+		return
+	}
+	w.covered.Store(true)
+	runtime.Gosched()
+	w.mu.Lock()
+	w.covered.Store(false)
+	mine := !w.flushing && w.q.size > 0
+	w.flushing = w.flushing || mine
+	w.mu.Unlock()
+	if mine {
+		w.lead()
+	}
+}
+
 func (w *writer) flush() {
 	if w.claim() {
 		w.lead()
@@ -141,9 +167,10 @@ func (w *writer) flush() {
 // flushAsync is flush by a goroutine, so that who queues one message after the
 // other is not at the stream for each. One request alone gains nothing by it.
 func (w *writer) flushAsync() {
+	alone := w.inflight.Load() <= 1
 	switch {
-	case !w.claim():
-	case w.inflight.Load() <= 1:
+	case !alone && w.covered.Load() || !w.claim():
+	case alone:
 		w.lead()
 	default:
 		go w.lead()
