@@ -26,32 +26,47 @@ import (
 // in use again is never touched.
 type blockIO struct {
 	fd int
-	ep int // an epoll for what arrives at fd
 
 	// Of whoever reads.
+	ep     int // an epoll for what arrives at fd; noEpoll if there is none
 	events [1]syscall.EpollEvent
 	more   bool // the last read may have left something
+	plain  int  // reads without ep that are still to come
 
 	mu     sync.Mutex
 	users  int
 	closed bool
 }
 
+const (
+	noEpoll = -1
+	// plainReads is how many reads a connection begins with that wait by
+	// themselves: many live for a call or two, and an epoll costs as much as one.
+	plainReads = 8
+	// forEver is the timeout of an epoll_wait that has none.
+	forEver = -1
+)
+
 // newBlockIO takes over fd, a connected socket, but if it fails.
 func newBlockIO(fd int) (*blockIO, error) {
 	if err := syscall.SetNonblock(fd, false); err != nil {
 		return nil, os.NewSyscallError("fcntl", err)
 	}
+	return &blockIO{fd: fd, ep: noEpoll, plain: plainReads}, nil
+}
+
+// watch makes the epoll. Where there can be none, reads wait by themselves.
+func (b *blockIO) watch() {
 	ep, err := syscall.EpollCreate1(syscall.EPOLL_CLOEXEC)
 	if err != nil {
-		return nil, os.NewSyscallError("epoll_create1", err)
+		return
 	}
 	arrives := syscall.EpollEvent{Events: syscall.EPOLLIN}
-	if err := syscall.EpollCtl(ep, syscall.EPOLL_CTL_ADD, fd, &arrives); err != nil {
+	if err := syscall.EpollCtl(ep, syscall.EPOLL_CTL_ADD, b.fd, &arrives); err != nil {
 		syscall.Close(ep)
-		return nil, os.NewSyscallError("epoll_ctl", err)
+		return
 	}
-	return &blockIO{fd: fd, ep: ep}, nil
+	b.ep = ep
 }
 
 // connectLocal connects to the socket at path. The descriptor is never given to
@@ -118,7 +133,9 @@ func (b *blockIO) leave() {
 
 // release closes the descriptors. Called with mu held and without users.
 func (b *blockIO) release() error {
-	syscall.Close(b.ep)
+	if b.ep != noEpoll {
+		syscall.Close(b.ep)
+	}
 	return syscall.Close(b.fd)
 }
 
@@ -129,14 +146,20 @@ func (b *blockIO) ReadShort(p []byte) (int, error) {
 	return b.read(p, int(shortWait/time.Millisecond))
 }
 
-// forEver is the timeout of an epoll_wait that has none.
-const forEver = -1
-
 func (b *blockIO) read(p []byte, timeout int) (int, error) {
 	if err := b.enter(); err != nil {
 		return 0, err
 	}
 	defer b.leave()
+	if b.plain--; b.ep == noEpoll && (b.plain == 0 || timeout != forEver) {
+		b.watch()
+	}
+	if b.ep == noEpoll {
+		if timeout != forEver {
+			return 0, errLater
+		}
+		b.more = true // wait in the read
+	}
 	for !b.more {
 		n, err := syscall.EpollWait(b.ep, b.events[:], timeout)
 		switch {

@@ -218,6 +218,15 @@ func sleeps(t *testing.T, tid int) (n int, asleep bool) {
 // A Read that waits sleeps on while the peer takes what was written to it.
 func TestBlockIOWakesForArrivalsOnly(t *testing.T) {
 	b, peer := blockPair(t)
+	p := make([]byte, 8)
+	for range plainReads { // these are not worth the trouble
+		if _, err := peer.Write(p); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := b.Read(make([]byte, 64)); err != nil {
+			t.Fatal(err)
+		}
+	}
 	thread := make(chan int, 1)
 	read := make(chan error)
 	go func() {
@@ -233,7 +242,6 @@ func TestBlockIOWakesForArrivalsOnly(t *testing.T) {
 		before, asleep = sleeps(t, tid)
 	}
 	const n = 1000
-	p := make([]byte, 8)
 	for range n {
 		if _, err := b.TryWrite(p); err != nil {
 			t.Fatal(err)
@@ -251,7 +259,7 @@ func TestBlockIOWakesForArrivalsOnly(t *testing.T) {
 	}
 }
 
-// A connection gives back its descriptors, and one that is not made takes none.
+// A connection gives back its descriptors.
 func TestBlockIODescriptors(t *testing.T) {
 	open := func() int {
 		list, err := os.ReadDir("/proc/self/fd")
@@ -263,18 +271,43 @@ func TestBlockIODescriptors(t *testing.T) {
 	before := open()
 	for range 10 {
 		b, peer := blockPair(t)
+		if n := open(); n != before+2 {
+			t.Fatalf("a new connection and its peer have %d descriptors", n-before)
+		}
+		if _, err := b.ReadShort(make([]byte, 8)); err != errLater {
+			t.Fatal(err)
+		}
+		if n := open(); n != before+3 {
+			t.Fatalf("a connection that has waited for a short time and its peer have %d descriptors", n-before)
+		}
 		b.Close()
 		peer.Close()
 	}
-	file, err := os.Create(t.TempDir() + "/file")
+	if after := open(); after != before {
+		t.Errorf("%d descriptors, %d before", after, before)
+	}
+}
+
+// Where there is no epoll to be had, a Read waits by itself.
+func TestBlockIOWithoutEpoll(t *testing.T) {
+	file, err := os.Open(".")
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer file.Close()
-	if _, err := newBlockIO(int(file.Fd())); !errors.Is(err, syscall.EPERM) || !strings.Contains(err.Error(), "epoll_ctl") {
-		t.Errorf("of a file: %v, want EPERM from epoll_ctl", err)
+	b := &blockIO{fd: int(file.Fd()), ep: noEpoll, plain: plainReads}
+	if b.watch(); b.ep != noEpoll {
+		t.Fatal("a directory has an epoll")
 	}
-	if after := open(); after != before+1 { // the file
-		t.Errorf("%d descriptors, %d before", after, before)
+	b, peer := blockPair(t)
+	b.plain = -1 // as if it had been tried
+	for range 2 * plainReads {
+		if _, err := peer.Write([]byte("abc")); err != nil {
+			t.Fatal(err)
+		}
+		p := make([]byte, 8)
+		if n, err := b.Read(p); err != nil || string(p[:n]) != "abc" || b.ep != noEpoll {
+			t.Fatalf("Read = %q, %v, with an epoll: %v", p[:n], err, b.ep != noEpoll)
+		}
 	}
 }
