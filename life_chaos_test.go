@@ -133,7 +133,7 @@ func (ch *chaos) disturb() {
 // work is one request after the other with a client.
 func (ch *chaos) work(c *flux.Client, also ...error) {
 	for ch.ctx.Err() == nil && c.Err() == nil {
-		ctx, cancel := context.WithTimeout(ch.ctx, time.Duration(1+ch.pick(int(3*time.Second))))
+		ctx, cancel := context.WithTimeout(ch.ctx, time.Duration(1+ch.pick(3_000_000))*time.Microsecond)
 		n := ch.pick(1000)
 		switch ch.pick(8) {
 		case 0:

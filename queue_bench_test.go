@@ -31,7 +31,7 @@ func BenchmarkOutboxBurst(b *testing.B) {
 
 // Consumer and producer side by side, as fast as they can.
 func BenchmarkOutboxPipeline(b *testing.B) {
-	q := newOutbox[*int](queueLimit{1 << 30, 1 << 60})
+	q := newOutbox[*int](queueLimit{1 << 30, plenty})
 	v := new(int)
 	b.ReportAllocs()
 	go func() {

@@ -2,12 +2,13 @@ package flux
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"testing"
 	"testing/synctest"
 )
 
-const plenty = 1 << 40 // bytes
+const plenty = math.MaxInt / 2 // bytes
 
 // inBubble runs f in a bubble, where a goroutine that is left behind fails the test.
 func inBubble(t *testing.T, f func(t *testing.T)) {

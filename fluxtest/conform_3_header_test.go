@@ -77,8 +77,9 @@ func headerRows() []row {
 		}},
 		{sec: "3.3", name: "a service gets the requester's tag", run: func(c *convo) {
 			p, svc := c.dial(0), c.dial(0)
-			p.send(tagged(rq(svc.register()+".x", nil), 0xdeadbeef))
-			c.want("matchtag", svc.next().Matchtag, 0xdeadbeef)
+			const tag = uint32(0xdeadbeef)
+			p.send(tagged(rq(svc.register()+".x", nil), tag))
+			c.want("matchtag", svc.next().Matchtag, tag)
 		}},
 
 		row{sec: "3.5", name: "the first event of an instance is number 1", run: func(c *convo) {

@@ -9,6 +9,7 @@ import (
 	ossignal "os/signal"
 	"strings"
 	"syscall"
+	"time"
 )
 
 const (
@@ -21,6 +22,13 @@ type record struct {
 	PID  int
 	Argv []string
 	Env  []string
+}
+
+// hang never returns. A select without cases is a deadlock to a runtime without cgo.
+func hang() {
+	for {
+		time.Sleep(time.Hour)
+	}
 }
 
 // standIn plays an ssh program. The modes that end at once return the exit
@@ -41,10 +49,10 @@ func standIn(mode string) int {
 	case "stubborn": // does not end with its stdin, nor on request
 		ossignal.Ignore(syscall.SIGTERM, syscall.SIGHUP, syscall.SIGINT, syscall.SIGPIPE)
 		os.Stdout.Write([]byte{0})
-		select {}
+		hang()
 	case "hang":
 		ossignal.Ignore(syscall.SIGTERM, syscall.SIGHUP, syscall.SIGINT, syscall.SIGPIPE)
-		select {}
+		hang()
 	case "refuse":
 		fmt.Fprint(os.Stderr, "\nssh: connect to host h port 22:\nConnection refused\r\n\n")
 		return 255
@@ -56,7 +64,7 @@ func standIn(mode string) int {
 	case "junk and hang":
 		ossignal.Ignore(syscall.SIGTERM, syscall.SIGHUP, syscall.SIGINT, syscall.SIGPIPE)
 		fmt.Println("Welcome to this host")
-		select {}
+		hang()
 	case "silent":
 		return 1
 	case "orphan": // leaves a process behind that holds its stderr, and nothing else
