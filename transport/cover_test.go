@@ -35,8 +35,8 @@ func sinkWriter(waiting int32) (*writer, *sinkIO) {
 	return w, raw
 }
 
-// What is sent while the reader gives way is written by it, at once, unless
-// nothing else is under way.
+// What is sent while the reader gives way is written by it, at once, unless next
+// to nothing else is under way.
 func TestCover(t *testing.T) {
 	frame := frameOf(t, request("some.topic", 7, []byte("abc")))
 	call := func(w *writer) error { return w.put(request("some.topic", 7, []byte("abc")), true) }
@@ -50,7 +50,7 @@ func TestCover(t *testing.T) {
 		writes  int // before the reader's
 	}{
 		{"calls, of many", 2, call, 0},
-		{"calls, of two", 1, call, 0},
+		{"calls, of two", 1, call, 3},
 		{"a call alone", 0, call, 3},
 		{"Go, of many", 2, async, 0},
 		{"Go alone", 1, async, 3},

@@ -110,14 +110,14 @@ func (w *writer) put(m *codec.Message, flush bool) error {
 	before := w.q.size
 	err := w.q.add(m, w.max)
 	w.backlog.Add(int64(w.q.size - before))
-	others := w.inflight.Load()
-	if err != nil || w.flushing || !flush || others > 0 && w.covered.Load() {
+	crowd := w.inflight.Load() > 1
+	if err != nil || w.flushing || !flush || crowd && w.covered.Load() {
 		w.mu.Unlock()
 		return err
 	}
 	w.flushing = true
 	w.mu.Unlock()
-	if others > 1 {
+	if crowd {
 		// Others are about to send: let them, and write for them too.
 		runtime.Gosched()
 	}
@@ -165,7 +165,8 @@ func (w *writer) flush() {
 }
 
 // flushAsync is flush by a goroutine, so that who queues one message after the
-// other is not at the stream for each. One request alone gains nothing by it.
+// other is not at the stream for each, or by the reader, if that gives way. One
+// request alone gains nothing by it.
 func (w *writer) flushAsync() {
 	alone := w.inflight.Load() <= 1
 	switch {
