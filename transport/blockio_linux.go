@@ -18,8 +18,8 @@ import (
 // give way to the peer's goroutines first.
 //
 // It waits in epoll_wait(2), because a read that waits is also woken each time the
-// peer takes some of what was written to it, and goes back to sleep: that is twice
-// as many wake-ups, and each takes the processor from the peer at its work.
+// peer takes some of what was written to it, and goes back to sleep: that is up to
+// twice as many wake-ups, and each takes the processor from the peer at its work.
 //
 // Who waits is woken by shutdown(2), not by close(2), and the descriptors are
 // closed only when nobody is in a system call on them, so that a number that is
@@ -151,13 +151,16 @@ func (b *blockIO) read(p []byte, timeout int) (int, error) {
 		return 0, err
 	}
 	defer b.leave()
-	if b.plain--; b.ep == noEpoll && (b.plain == 0 || timeout != forEver) {
-		b.watch()
-	}
 	if b.ep == noEpoll {
-		if timeout != forEver {
-			return 0, errLater
+		if b.plain--; b.plain == 0 || timeout != forEver {
+			b.watch()
 		}
+	}
+	switch {
+	case b.ep != noEpoll:
+	case timeout != forEver:
+		return 0, errLater
+	default:
 		b.more = true // wait in the read
 	}
 	for !b.more {

@@ -38,7 +38,7 @@ func sinkWriter(waiting int32) (*writer, *sinkIO) {
 // What is sent while the reader gives way is written by it, at once, unless next
 // to nothing else is under way.
 func TestCover(t *testing.T) {
-	frame := frameOf(t, request("some.topic", 7, []byte("abc")))
+	frame := wire(t, request("some.topic", 7, []byte("abc")))
 	call := func(w *writer) error { return w.put(request("some.topic", 7, []byte("abc")), true) }
 	queue := func(w *writer) error { return w.put(request("some.topic", 7, []byte("abc")), false) }
 	async := func(w *writer) error { defer w.flushAsync(); return queue(w) }
@@ -105,36 +105,23 @@ func TestCoverFewOnly(t *testing.T) {
 // Nothing that was sent while the reader gave way, or was about to, or had just
 // done so, stays behind.
 func TestCoverLeavesNothing(t *testing.T) {
-	for range 200 {
+	const senders = 4
+	want := senders * len(wire(t, request("some.topic", 7, nil)))
+	for range 5_000 {
 		w, raw := sinkWriter(2)
-		var senders, reader sync.WaitGroup
-		over := make(chan struct{})
-		reader.Go(func() {
-			for {
-				select {
-				case <-over:
-					return
-				default:
-					w.cover()
-				}
-			}
-		})
-		const each = 20
-		for i := range 4 {
-			senders.Go(func() {
-				for range each {
-					if i%2 == 0 {
-						w.put(request("some.topic", 7, nil), true)
-					} else {
-						w.put(request("some.topic", 7, nil), false)
-						w.flushAsync()
-					}
+		var wg sync.WaitGroup
+		wg.Go(w.cover)
+		for i := range senders {
+			wg.Go(func() {
+				if i%2 == 0 {
+					w.put(request("some.topic", 7, nil), true)
+				} else {
+					w.put(request("some.topic", 7, nil), false)
+					w.flushAsync()
 				}
 			})
 		}
-		senders.Wait()
-		close(over)
-		reader.Wait()
+		wg.Wait()
 		w.mu.Lock()
 		if w.flushing { // by a goroutine of flushAsync
 			drained := make(chan struct{})
@@ -145,7 +132,6 @@ func TestCoverLeavesNothing(t *testing.T) {
 		}
 		left := w.q.size
 		w.mu.Unlock()
-		want := 4 * each * len(frameOf(t, request("some.topic", 7, nil)))
 		if raw.got.Len() != want {
 			t.Fatalf("%d bytes were written and %d left, want %d written", raw.got.Len(), left, want)
 		}

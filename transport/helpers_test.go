@@ -188,12 +188,3 @@ func ended(cause error) context.Context {
 	cancel(cause)
 	return ctx
 }
-
-func frameOf(t testing.TB, m *codec.Message) []byte {
-	t.Helper()
-	b, err := codec.Append(nil, m)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return b
-}

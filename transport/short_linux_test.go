@@ -39,7 +39,7 @@ func TestRecvShort(t *testing.T) {
 		}
 	}
 	want := request("some.topic", 7, []byte("abc"))
-	frame := frameOf(t, want)
+	frame := wire(t, want)
 	var m codec.Message
 
 	later(t, c)
@@ -68,7 +68,7 @@ func TestRecvShort(t *testing.T) {
 	written := make(chan struct{})
 	go func() {
 		defer close(written)
-		peer.Write(frameOf(t, large))
+		peer.Write(wire(t, large))
 		peer.Write(frame)
 	}()
 	for range 3 {
@@ -117,7 +117,7 @@ func TestRecvShortAnyCut(t *testing.T) {
 	go func() {
 		var all []byte
 		for i := range n {
-			all = append(all, frameOf(t, request("some.topic", uint32(i+1), pattern(size(i))))...)
+			all = append(all, wire(t, request("some.topic", uint32(i+1), pattern(size(i))))...)
 		}
 		for len(all) > 0 {
 			k := min(len(all), 1+rand.IntN([]int{10, 1_000, 100_000}[rand.IntN(3)]))

@@ -40,7 +40,7 @@ type writer struct {
 	raw      rawIO
 	max      int
 	inflight *atomic.Int32
-	covered  atomic.Bool  // somebody else writes what is queued now; set without mu, cleared with it
+	covered  atomic.Bool  // the reader will write what is queued now
 	backlog  atomic.Int64 // bytes accepted and not written; far below 0 once nothing is accepted
 
 	mu       sync.Mutex
@@ -148,14 +148,8 @@ func (w *writer) cover() {
 	}
 	w.covered.Store(true)
 	runtime.Gosched()
-	w.mu.Lock()
-	w.covered.Store(false)
-	mine := !w.flushing && w.q.size > 0
-	w.flushing = w.flushing || mine
-	w.mu.Unlock()
-	if mine {
-		w.lead()
-	}
+	w.covered.Store(false) // first: who sees it set has queued before the flush
+	w.flush()
 }
 
 func (w *writer) flush() {
