@@ -244,7 +244,7 @@ func (r *reader) fill(n int) error {
 	}
 	r.skipYield = r.skipYield || r.short // one who receives for himself has woken nobody
 	r.yield()
-	if r.rest.can && !r.short && r.rest.due() {
+	if r.rest.can && !r.short && r.rest.due(r.w.inflight.Load()) {
 		nap(r.rest.pause())
 	}
 	for r.end-r.at < n {

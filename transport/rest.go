@@ -17,10 +17,12 @@ const (
 	// in a row may bring less before there are no more.
 	restYield = 2
 	restTries = 6
-	// restShare is how many times as long as a rest a reply must take for calls
-	// to count as a flow, too, and restShort the shortest rest that pays.
-	restShare = 8
-	restShort = 100 * time.Microsecond
+	// restCrowd is how many requests must wait for replies, and restShare how many
+	// times as long as a rest these must take, for calls to count as a flow, too.
+	// restShort is the shortest rest that pays.
+	restCrowd = 8
+	restShare = 4
+	restShort = 60 * time.Microsecond
 )
 
 // rest lets a busy one-way flow, of events or of a stream's responses, gather
@@ -30,14 +32,15 @@ const (
 // reader, but for asked.
 //
 // A call that begins ends the resting for the next restAfter messages, so its
-// reply meets a reader that waits for it. But where replies come fast and each has
-// taken many times as long as a rest, many calls wait for one broker: they are a
-// flow themselves.
+// reply meets a reader that waits for it. But where many wait, and replies come
+// fast although each has taken several times as long as a rest, the broker is never
+// without work: the calls are a flow themselves.
 type rest struct {
 	can   bool // every read that waits is a wake-up of a thread
 	asked atomic.Bool
 	trips trips
 
+	deep   bool      // calls are a flow, too, as of the last read
 	flow   int       // messages in a row
 	seen   int       // of these at the last read
 	since  time.Time // of the last read
@@ -50,7 +53,7 @@ func (r *rest) received(m *codec.Message) {
 	if m.Type == codec.TypeResponse && m.Final() {
 		r.trips.end(m.Matchtag)
 	}
-	if m.Type == codec.TypeEvent || m.Type == codec.TypeResponse && (!m.Final() || r.deep()) {
+	if m.Type == codec.TypeEvent || m.Type == codec.TypeResponse && (!m.Final() || r.deep) {
 		r.flow++
 	} else {
 		r.flow, r.seen = 0, 0
@@ -67,19 +70,18 @@ func (r *rest) sending(tag uint32) {
 	}
 }
 
-// deep reports whether replies take so long that a rest makes no difference.
-func (r *rest) deep() bool { return r.trips.shortest() >= restShare*restShort }
-
 // pause is for how long to rest.
 func (r *rest) pause() time.Duration {
-	if r.deep() {
+	if r.deep {
 		return min(restPause, r.trips.shortest()/restShare)
 	}
 	return restPause
 }
 
-// due reports, before a read, whether it pays to rest.
-func (r *rest) due() bool {
+// due reports, before a read, whether it pays to rest while so many requests wait
+// for replies.
+func (r *rest) due(waiting int32) bool {
+	r.deep = waiting >= restCrowd && r.trips.shortest() >= restShare*restShort
 	if r.flow < restAfter {
 		return false
 	}
@@ -89,7 +91,7 @@ func (r *rest) due() bool {
 	} else {
 		r.poor = 0
 	}
-	if r.asked.Load() && !r.deep() || r.poor == restTries {
+	if r.asked.Load() && !r.deep || r.poor == restTries {
 		r.asked.Store(false)
 		r.flow, r.seen, r.rested, r.poor = 0, 0, false, 0
 		return false

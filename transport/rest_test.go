@@ -33,19 +33,23 @@ func TestRestDue(t *testing.T) {
 		name string
 		gap  time.Duration // between messages, of which four are read at once
 		trip time.Duration // of the replies before
+		wait int32         // requests that wait
 		feed func(r *rest, n int)
 		want bool
 	}{
-		{"fast events", restGap / 2, 0, func(r *rest, _ int) { r.received(event) }, true},
-		{"fast stream", restGap / 2, 0, func(r *rest, _ int) { r.received(item) }, true},
-		{"slow events", 2 * restGap, 0, func(r *rest, _ int) { r.received(event) }, false},
-		{"requests among them", restGap / 2, 0, mixed(request("some.call", 1, nil)), false},
-		{"responses among them", restGap / 2, 0, mixed(final), false},
-		{"calls begin", restGap / 2, 0, calls, false},
-		{"calls", restGap / 2, 0, call, false},
-		{"calls that are answered soon", restGap / 2, long - 1, call, false},
-		{"calls that take long", restGap / 2, long, call, true},
-		{"slow calls", 2 * restGap, long, call, false},
+		{"fast events", restGap / 2, 0, 0, func(r *rest, _ int) { r.received(event) }, true},
+		{"fast stream", restGap / 2, 0, 1, func(r *rest, _ int) { r.received(item) }, true},
+		{"slow events", 2 * restGap, 0, 0, func(r *rest, _ int) { r.received(event) }, false},
+		{"requests among them", restGap / 2, 0, 0, mixed(request("some.call", 1, nil)), false},
+		{"responses among them", restGap / 2, 0, 1, mixed(final), false},
+		{"calls begin", restGap / 2, 0, 1, calls, false},
+		{"few calls begin that take long", restGap / 2, time.Second, restCrowd - 1, calls, false},
+		{"many calls begin that take long", restGap / 2, long, restCrowd, calls, true},
+		{"calls", restGap / 2, 0, restCrowd, call, false},
+		{"calls that are answered soon", restGap / 2, long - 1, restCrowd, call, false},
+		{"calls that take long", restGap / 2, long, restCrowd, call, true},
+		{"few calls that take long", restGap / 2, long, restCrowd - 1, call, false},
+		{"slow calls", 2 * restGap, long, restCrowd, call, false},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -60,7 +64,7 @@ func TestRestDue(t *testing.T) {
 						time.Sleep(tt.gap)
 						tt.feed(r, 4*n+i)
 					}
-					return r.due()
+					return r.due(tt.wait)
 				}
 				for n := range restAfter/4 - 1 {
 					if read(n) {
@@ -73,8 +77,9 @@ func TestRestDue(t *testing.T) {
 						rested++
 					}
 				}
-				// The first read of a flow has nothing to compare with.
-				if tt.want != (rested >= 999) || !tt.want && rested > 0 {
+				// The first read of a flow has nothing to compare with, and replies
+				// before the first read are not known for one.
+				if tt.want != (rested >= 998) || !tt.want && rested > 0 {
 					t.Errorf("it rests before %d of 1000 reads", rested)
 				}
 			})
@@ -91,7 +96,7 @@ func TestRestYield(t *testing.T) {
 		for range 100 * restAfter {
 			time.Sleep(restGap / 2)
 			r.received(codec.NewEvent("flow.event"))
-			if r.due() {
+			if r.due(0) {
 				rested++
 			}
 		}
@@ -117,6 +122,7 @@ func TestRestPause(t *testing.T) {
 				time.Sleep(tt.trip)
 				r.trips.end(3)
 			}
+			r.due(restCrowd)
 			if got := r.pause(); got != tt.want {
 				t.Errorf("after replies that took %v it rests for %v, want %v", tt.trip, got, tt.want)
 			}
