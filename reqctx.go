@@ -3,6 +3,7 @@ package flux
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -12,6 +13,8 @@ import (
 type requestContext struct {
 	base context.Context // whose values it has; it never ends
 	req  *Request
+
+	ended atomic.Bool // whether cause is set: a flow asks for each item
 
 	mu    sync.Mutex
 	cause error           // not nil once it has ended
@@ -27,6 +30,7 @@ func (c *requestContext) cancel(cause error) {
 		return
 	}
 	c.cause = cause
+	c.ended.Store(true)
 	end := c.end
 	c.mu.Unlock()
 	if end != nil {
@@ -58,9 +62,7 @@ func (c *requestContext) Deadline() (time.Time, bool) { return time.Time{}, fals
 func (c *requestContext) Done() <-chan struct{} { return c.proper().Done() }
 
 func (c *requestContext) Err() error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.cause != nil {
+	if c.ended.Load() {
 		return context.Canceled
 	}
 	return nil

@@ -92,6 +92,15 @@ type frameCounter struct {
 func (f *frameCounter) count(p []byte) {
 	done := int64(0)
 	for len(p) > 0 {
+		if f.left == 0 && f.have == 0 && len(p) >= codec.PrefixSize {
+			// Of a frame that is here whole there is nothing to keep.
+			f.length = binary.BigEndian.Uint32(p[4:])
+			if whole := codec.PrefixSize + uint64(f.length); whole <= uint64(len(p)) {
+				p = p[whole:]
+				done++
+				continue
+			}
+		}
 		if f.left == 0 {
 			n := copy(f.prefix[f.have:], p)
 			f.have += n
