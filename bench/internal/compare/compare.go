@@ -20,6 +20,7 @@ type options struct {
 	reps   int
 	only   *regexp.Regexp
 	budget time.Duration
+	settle time.Duration
 	noFlux bool
 	out    string // JSON lines
 	svg    string
@@ -33,6 +34,7 @@ func parse(argv []string) (o options, err error) {
 	fs.IntVar(&o.reps, "reps", 0, "repetitions (default 5, with -short 2)")
 	only := fs.String("only", "", "only the cells whose name matches this `regexp`")
 	fs.DurationVar(&o.budget, "budget", 0, "start no repetition after this time")
+	fs.DurationVar(&o.settle, "settle", 0, "repeat what is too close to call, for this long at most")
 	fs.BoolVar(&o.noFlux, "noflux", false, "leave out what needs a Flux instance")
 	fs.StringVar(&o.out, "out", "", "append the results as JSON lines to this `file`")
 	fs.StringVar(&o.svg, "svg", "", "write the plot to this `file`")
@@ -91,6 +93,9 @@ func Main(ctx context.Context, argv []string) error {
 	}
 	before := machine()
 	if err := r.rounds(ctx, cells); err != nil {
+		return err
+	}
+	if err := r.decide(ctx, cells); err != nil {
 		return err
 	}
 	return r.report(before)

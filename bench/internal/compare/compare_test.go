@@ -31,10 +31,10 @@ func TestTable(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, want := range []string{
-		"| pipelined, depth 16 | C libflux | rate | 1.50x | 1.00x to 2.00x | ≥ 1.00x | ≥ 1.10x | pass, aim reached |",
-		"| pipelined, depth 16 | C libflux | CPU | 1.00x | 1.00x to 1.00x | ≤ 1.10x | ≤ 0.90x | pass |",
-		"| raw Call |  | allocations | 2.0 | 2.0 to 2.0 | ≤ 3.0 | ≤ 1.0 | pass |",
-		"| embedded, depth 64 | nats | rate | 1.50x | 1.00x to 2.00x | ≥ 3.00x | ≥ 5.00x | falls short |",
+		"| pipelined, depth 16 | C libflux | rate | 1.50x | 1.00x to 2.00x | 2 | ≥ 1.00x | ≥ 1.10x | pass, aim reached |",
+		"| pipelined, depth 16 | C libflux | CPU | 1.00x | 1.00x to 1.00x | 2 | ≤ 1.10x | ≤ 0.90x | pass |",
+		"| raw Call |  | allocations | 2.0 | 2.0 to 2.0 | 2 | ≤ 3.0 | ≤ 1.0 | pass |",
+		"| embedded, depth 64 | nats | rate | 1.50x | 1.00x to 2.00x | 2 | ≥ 3.00x | ≥ 5.00x | falls short |",
 	} {
 		if !strings.Contains(b.String(), want) {
 			t.Errorf("no line %q in\n%s", want, b.String())

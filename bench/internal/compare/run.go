@@ -26,28 +26,37 @@ type runner struct {
 // runTimeout bounds one run of one program.
 const runTimeout = 2 * time.Minute
 
-// rounds runs every cell once in each repetition. The order of the programs in
-// a cell rotates, so a slow phase of a shared machine meets all of them.
+// rounds runs every cell once in each repetition.
 func (r *runner) rounds(ctx context.Context, cells []cell) error {
 	start := time.Now()
 	for rep := range r.reps {
 		if r.budget > 0 && time.Since(start) > r.budget {
 			break
 		}
-		for _, cl := range cells {
-			if !r.only.MatchString(cl.name) {
-				continue
-			}
-			for i := range cl.runs {
-				if ctx.Err() != nil {
-					return ctx.Err()
-				}
-				if err := r.one(ctx, cl, cl.runs[(i+rep)%len(cl.runs)], rep); err != nil {
-					fmt.Fprintln(os.Stderr, "compare:", err) // its row has one value less
-				}
-			}
+		if err := r.repeat(ctx, cells, rep, func(cl cell, _ run) bool { return r.only.MatchString(cl.name) }); err != nil {
+			return err
 		}
 		fmt.Fprintf(os.Stderr, "compare: repetition %d of %d done after %v\n", rep+1, r.reps, time.Since(start).Round(time.Second))
+	}
+	return nil
+}
+
+// repeat runs the programs that are asked for once. Their order in a cell
+// rotates, so a slow phase of a shared machine meets all of them.
+func (r *runner) repeat(ctx context.Context, cells []cell, rep int, asked func(cell, run) bool) error {
+	for _, cl := range cells {
+		for i := range cl.runs {
+			run := cl.runs[(i+rep)%len(cl.runs)]
+			if !asked(cl, run) {
+				continue
+			}
+			if ctx.Err() != nil {
+				return ctx.Err()
+			}
+			if err := r.one(ctx, cl, run, rep); err != nil {
+				fmt.Fprintln(os.Stderr, "compare:", err) // its row has one value less
+			}
+		}
 	}
 	return nil
 }

@@ -63,8 +63,8 @@ func median(list []float64) float64 {
 // writeTable writes a row for each goal that something was measured for.
 func writeTable(w io.Writer, rs results) error {
 	passed, rows := 0, 0
-	fmt.Fprintln(w, "| row | against | what | median | range | must | aim | |")
-	fmt.Fprintln(w, "|---|---|---|---|---|---|---|---|")
+	fmt.Fprintln(w, "| row | against | what | median | range | of | must | aim | |")
+	fmt.Fprintln(w, "|---|---|---|---|---|---|---|---|---|")
 	for _, g := range goals {
 		list := rs.values(g)
 		if len(list) == 0 {
@@ -82,12 +82,15 @@ func writeTable(w io.Writer, rs results) error {
 					verdict = "pass, aim reached"
 				}
 			}
+			if rs.open(g) {
+				verdict += ", too close to call"
+			}
 		}
-		fmt.Fprintf(w, "| %s | %s | %s | %s | %s to %s | %s | %s | %s |\n",
-			g.title, names[g.ref], g.metric.name, g.show(v), g.show(list[0]), g.show(list[len(list)-1]),
+		fmt.Fprintf(w, "| %s | %s | %s | %s | %s to %s | %d | %s | %s | %s |\n",
+			g.title, names[g.ref], g.metric.name, g.show(v), g.show(list[0]), g.show(list[len(list)-1]), len(list),
 			g.bar(g.must), g.bar(g.aim), verdict)
 	}
-	_, err := fmt.Fprintf(w, "\n%d of %d goals reached, in %d repetitions. Ratios are taken within a repetition.\n", passed, rows, rs.reps())
+	_, err := fmt.Fprintf(w, "\n%d of %d goals reached, in up to %d repetitions. Ratios are taken within a repetition.\n", passed, rows, rs.reps())
 	return err
 }
 
