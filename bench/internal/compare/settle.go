@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// closeCall is how likely a row may be to get the wrong verdict by chance alone.
+// closeCall is how likely the interval of a row may be not to have the median.
 const closeCall = 0.1
 
 // interval returns the values of a sorted list between which the median of any
