@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -45,15 +46,12 @@ func (r *runner) rounds(ctx context.Context, cells []cell) error {
 // rotates, so a slow phase of a shared machine meets all of them.
 func (r *runner) repeat(ctx context.Context, cells []cell, rep int, asked func(cell, run) bool) error {
 	for _, cl := range cells {
-		for i := range cl.runs {
-			run := cl.runs[(i+rep)%len(cl.runs)]
-			if !asked(cl, run) {
-				continue
-			}
+		runs := slices.DeleteFunc(slices.Clone(cl.runs), func(run run) bool { return !asked(cl, run) })
+		for i := range runs {
 			if ctx.Err() != nil {
 				return ctx.Err()
 			}
-			if err := r.one(ctx, cl, run, rep); err != nil {
+			if err := r.one(ctx, cl, runs[(i+rep)%len(runs)], rep); err != nil {
 				fmt.Fprintln(os.Stderr, "compare:", err) // its row has one value less
 			}
 		}

@@ -5,7 +5,6 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -51,12 +50,7 @@ func TestNeeds(t *testing.T) {
 	} {
 		got := ""
 		for cell, impls := range pipe16(tt.rates...).needs() {
-			if got = cell + ":"; impls["c"] {
-				got += " c"
-			}
-			if delete(impls, "c"); len(impls) > 0 {
-				got += " " + strings.Join(slices.Sorted(maps.Keys(impls)), " ")
-			}
+			got = cell + ": " + strings.Join(slices.Sorted(maps.Keys(impls)), " ")
 		}
 		if got != tt.want {
 			t.Errorf("rates of %v to 100: needs %q, want %q", tt.rates, got, tt.want)
@@ -81,9 +75,14 @@ func TestDecide(t *testing.T) {
 		c.add("call", program("call", "120"))
 		c.add("python", program("python", "10"))
 	}
-	r := &runner{options: options{settle: time.Hour, only: regexp.MustCompile("")}, env: os.Environ(), results: pipe16(99, 99, 120)}
+	r := &runner{options: options{settle: time.Minute}, env: os.Environ(), results: pipe16(99, 99, 120)}
 	if err := r.decide(context.Background(), []cell{other, cl}); err != nil {
 		t.Fatal(err)
+	}
+	for i, want := range []string{"call", "c", "c", "call"} { // they take turns
+		if got := r.results[len(r.results)-4+i].Impl; got != want {
+			t.Errorf("run %d of the last four is of %q, want %q", i, got, want)
+		}
 	}
 	// Two of eleven may be on the other side.
 	if got := r.results.reps(); got != 11 || len(r.results) != 2*got {
