@@ -196,6 +196,18 @@ func TestBlockIORests(t *testing.T) {
 	if c.r.rest.trips.shortest() == 0 {
 		t.Error("how long replies take is not measured")
 	}
+	for i := range c.r.rest.trips.last {
+		c.r.rest.trips.last[i] = time.Hour
+	}
+	for waiting := 2; waiting < 2*restCrowd; waiting++ { // the streaming one, and the last
+		send(t, other, codec.NewEvent("flow.event"))
+		recv(t, c)
+		if c.r.rest.deep != (waiting >= restCrowd) {
+			t.Errorf("with %d requests that wait calls are a flow: %v", waiting, c.r.rest.deep)
+		}
+		asking.Matchtag++
+		send(t, c, asking)
+	}
 }
 
 // sleeps is how often a thread has gone to sleep, and whether it is asleep.

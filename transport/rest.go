@@ -33,8 +33,8 @@ const (
 //
 // A call that begins ends the resting for the next restAfter messages, so its
 // reply meets a reader that waits for it. But where many wait, and replies come
-// fast although each has taken several times as long as a rest, the broker is never
-// without work: the calls are a flow themselves.
+// fast although each has taken several times as long as a rest, the broker has
+// others to work on meanwhile: the calls are a flow themselves.
 type rest struct {
 	can   bool // every read that waits is a wake-up of a thread
 	asked atomic.Bool
