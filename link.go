@@ -168,10 +168,13 @@ func (c *conn) transmit(ctx context.Context, owner *Client, l *link, m *codec.Me
 		both, cancel := owner.while(ctx)
 		err = l.t.Send(both, m)
 		cancel()
-	case c.watch == nil && !async:
-		err = l.q.Queue(m, true)
-	default: // told before it is written, so that no response is told of first
-		err = l.q.Queue(m, false)
+		if err == nil && c.watch != nil {
+			err = c.watch.note(m, func() error { return nil })
+		}
+	case c.watch != nil:
+		err = c.watch.queue(l.q, m)
+	default:
+		err = l.q.Queue(m, !async)
 	}
 	if err != nil {
 		return err
@@ -179,7 +182,6 @@ func (c *conn) transmit(ctx context.Context, owner *Client, l *link, m *codec.Me
 	c.stats.tx.count(m.Type)
 	switch {
 	case c.watch != nil:
-		c.watch.sent(m)
 		c.flush(l)
 	case async:
 		l.q.FlushAsync()

@@ -5,6 +5,7 @@ import (
 	"sync"
 
 	"github.com/flux-sdk/flux/codec"
+	"github.com/flux-sdk/flux/transport"
 )
 
 // Hooks are functions that a client calls when something happens; see
@@ -18,7 +19,9 @@ type Hooks struct {
 	Connected func(reconnect bool)
 	// Disconnected is called when the connection is lost or closed.
 	Disconnected func(err error)
-	// Sent is called when a message has been accepted for sending.
+	// Sent is called when a message has been accepted for sending: one after the
+	// other in the order in which they are sent, and before Received is for what
+	// they bring about.
 	Sent func(m *codec.Message)
 	// Received is called for every message, before it is delivered.
 	Received func(m *codec.Message)
@@ -39,7 +42,11 @@ type observer struct {
 	trace *tracer
 
 	mu      sync.Mutex
-	notes   []*codec.Message // queued under a lock, not passed on yet
+	notes   []*codec.Message // accepted for sending, not passed on yet
+	noted   uint64           // how many there were
+	passed  uint64           // how many of them have been passed on
+	passing bool             // somebody is at the notes
+	more    sync.Cond        // passed is more, or passing has become false; with mu
 	changes []func()         // of the connection, not passed on yet
 	telling bool             // somebody is at the changes
 }
@@ -55,6 +62,7 @@ func newObserver(o *dialOptions) *observer {
 		return nil
 	}
 	w := &observer{}
+	w.more.L = &w.mu
 	if o.hooks != nil {
 		w.hooks = *o.hooks
 	}
@@ -74,6 +82,7 @@ func (w *observer) sent(m *codec.Message) {
 }
 
 func (w *observer) received(m *codec.Message) {
+	w.catchUp()
 	if w.trace != nil {
 		w.trace.message(m)
 	}
@@ -105,36 +114,90 @@ func (w *observer) tell() {
 		return
 	}
 	w.telling = true
+	defer func() { w.telling = false }()
 	for len(w.changes) > 0 {
-		next := w.changes[0]
-		w.changes = w.changes[1:]
-		w.mu.Unlock()
-		next()
-		w.mu.Lock()
+		w.tellFirst()
 	}
-	w.telling = false
 }
 
-// note keeps a message that was queued under a lock for the next flush.
-func (w *observer) note(m *codec.Message) {
+func (w *observer) tellFirst() {
+	next := w.changes[0]
+	w.changes = w.changes[1:]
+	w.mu.Unlock()
+	defer w.mu.Lock()
+	next()
+}
+
+// queue accepts m with q, which writes nothing yet, and notes it. Others may
+// write it at any time, so the two are one step: what answers m finds the note.
+func (w *observer) queue(q transport.Queuer, m *codec.Message) error {
+	return w.note(m, func() error { return q.Queue(m, false) })
+}
+
+// note keeps m for the next flush, if accept does not fail.
+func (w *observer) note(m *codec.Message, accept func() error) error {
 	if w.trace == nil && w.hooks.Sent == nil {
-		return
+		return accept()
 	}
 	own := *m
 	own.Payload = bytes.Clone(m.Payload)
 	w.mu.Lock()
+	defer w.mu.Unlock()
+	if err := accept(); err != nil {
+		return err
+	}
 	w.notes = append(w.notes, &own)
-	w.mu.Unlock()
+	w.noted++
+	return nil
 }
 
+// flush passes the notes on in their order. It leaves that to whoever is at it:
+// inside a hook, to its caller.
 func (w *observer) flush() {
 	w.mu.Lock()
-	notes := w.notes
-	w.notes = nil
-	w.mu.Unlock()
-	for _, m := range notes {
-		w.sent(m)
+	defer w.mu.Unlock()
+	w.pass()
+}
+
+// catchUp returns when all that has been noted until now has been passed on. It
+// belongs to the reader, which is not inside a hook then.
+func (w *observer) catchUp() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for upTo := w.noted; w.passed < upTo; {
+		if w.passing {
+			w.more.Wait()
+		} else {
+			w.pass()
+		}
 	}
+}
+
+// pass is flush with mu held.
+func (w *observer) pass() {
+	if w.passing {
+		return
+	}
+	w.passing = true
+	defer func() {
+		w.passing = false
+		w.more.Broadcast() // somebody else goes on after a panic
+	}()
+	for len(w.notes) > 0 {
+		w.passFirst()
+	}
+}
+
+func (w *observer) passFirst() {
+	next := w.notes[0]
+	w.notes[0], w.notes = nil, w.notes[1:]
+	w.mu.Unlock()
+	defer func() {
+		w.mu.Lock()
+		w.passed++
+		w.more.Broadcast()
+	}()
+	w.sent(next)
 }
 
 // close waits a bounded time for the trace to be written.

@@ -108,20 +108,22 @@ var errNoMatchtag = fmt.Errorf("all %d matchtags are in use", mtag.Max)
 // connection is going away, which the reader will find out.
 func (c *conn) queue(l *link, m *codec.Message) error {
 	c.stamp(m)
-	if err := l.q.Queue(m, false); err != nil {
-		return err
-	}
-	c.stats.tx.count(m.Type)
+	var err error
 	if c.watch != nil {
-		c.watch.note(m)
+		err = c.watch.queue(l.q, m)
+	} else {
+		err = l.q.Queue(m, false)
 	}
-	return nil
+	if err == nil {
+		c.stats.tx.count(m.Type)
+	}
+	return err
 }
 
 // flush starts writing what was queued. It does not wait.
 func (c *conn) flush(l *link) {
 	if c.watch != nil {
-		c.watch.flush() // before a response can come
+		c.watch.flush()
 	}
 	l.q.Flush()
 }
