@@ -20,6 +20,7 @@ import (
 // It waits in epoll_wait(2), because a read that waits is also woken each time the
 // peer takes some of what was written to it, and goes back to sleep: that is up to
 // twice as many wake-ups, and each takes the processor from the peer at its work.
+// Where there is mostly something to read, ReadSoon does without.
 //
 // Who waits is woken by shutdown(2), not by close(2), and the descriptors are
 // closed only when nobody is in a system call on them, so that a number that is
@@ -146,6 +147,12 @@ func (b *blockIO) ReadShort(p []byte) (int, error) {
 	return b.read(p, int(shortWait/time.Millisecond))
 }
 
+// ReadSoon is Read that waits by itself.
+func (b *blockIO) ReadSoon(p []byte) (int, error) {
+	b.more = true
+	return b.read(p, forEver)
+}
+
 func (b *blockIO) read(p []byte, timeout int) (int, error) {
 	if err := b.enter(); err != nil {
 		return 0, err
@@ -249,11 +256,4 @@ func (b *blockIO) SetReadDeadline(time.Time) error {
 func elsewhere(fd int) bool {
 	cred, err := syscall.GetsockoptUcred(fd, syscall.SOL_SOCKET, syscall.SO_PEERCRED)
 	return err == nil && cred.Pid != 0 && int(cred.Pid) != os.Getpid()
-}
-
-// wakesThread reports whether each read of raw that waits is the wake-up of a
-// thread.
-func wakesThread(raw rawIO) bool {
-	_, ok := raw.(*blockIO)
-	return ok
 }

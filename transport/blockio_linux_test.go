@@ -196,8 +196,11 @@ func TestBlockIORests(t *testing.T) {
 	if c.r.rest.trips.shortest() == 0 {
 		t.Error("how long replies take is not measured")
 	}
+	if !c.r.rest.trips.waited() {
+		t.Error("those who wait for their replies are taken for ones who do not")
+	}
 	for i := range c.r.rest.trips.last {
-		c.r.rest.trips.last[i] = time.Hour
+		c.r.rest.trips.last[i].took = time.Hour
 	}
 	for waiting := 2; waiting < 2*restCrowd; waiting++ { // the streaming one, and the last
 		send(t, other, codec.NewEvent("flow.event"))
@@ -207,6 +210,57 @@ func TestBlockIORests(t *testing.T) {
 		}
 		asking.Matchtag++
 		send(t, c, asking)
+	}
+}
+
+// Of one who goes on after a request it is known that he does.
+func TestBlockIORestsOfOneWhoGoesOn(t *testing.T) {
+	b, peer := blockPair(t)
+	c := newStreamConn(b, Config{})
+	defer c.Close()
+	other := NewConn(peer, Config{})
+	for n := range uint32(tripLeast) {
+		m := request("some.call", n+1, nil)
+		if err := c.Queue(m, false); err != nil {
+			t.Fatal(err)
+		}
+		c.FlushAsync()
+		want(t, other, m)
+		send(t, other, codec.NewResponse(m))
+		recv(t, c)
+	}
+	if c.r.rest.trips.shortest() == 0 || c.r.rest.trips.waited() {
+		t.Errorf("replies took %v, and somebody waited: %v", c.r.rest.trips.shortest(), c.r.rest.trips.waited())
+	}
+}
+
+// A read by itself takes what is there and what comes later, and ends with Close.
+func TestBlockIOReadSoon(t *testing.T) {
+	b, peer := blockPair(t)
+	b.watch() // or else it would wait by itself anyway
+	p := make([]byte, 8)
+	for _, early := range []bool{true, false} {
+		write := func() { peer.Write([]byte("abc")) }
+		if early {
+			write()
+		} else {
+			go write()
+		}
+		if n, err := b.ReadSoon(p); err != nil || string(p[:n]) != "abc" {
+			t.Fatalf("ReadSoon = %q, %v", p[:n], err)
+		}
+	}
+	if b.more {
+		t.Error("the next Read waits by itself, too")
+	}
+	read := make(chan error)
+	go func() {
+		_, err := b.ReadSoon(p)
+		read <- err
+	}()
+	b.Close()
+	if err := <-read; err == nil {
+		t.Error("ReadSoon returned without an error")
 	}
 }
 

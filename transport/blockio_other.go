@@ -17,5 +17,3 @@ func connectLocal(ctx context.Context, path string) (localStream, error) {
 	}
 	return newUnixIO(c)
 }
-
-func wakesThread(rawIO) bool { return false }

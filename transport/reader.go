@@ -32,7 +32,20 @@ const (
 	// the runtime takes a goroutine that does not for 10 ms for one that hogs its
 	// processor, and then takes that away at each system call.
 	yieldEvery = 5 * time.Millisecond
+	// With soonLeast to soonMost requests under way a reply is mostly there, or
+	// about to be. With fewer the wake-ups of ReadSoon cost more than it spares,
+	// with more there are rests.
+	soonLeast = 5
+	soonMost  = 20
 )
+
+// soonIO is a rawIO of which each read that waits is the wake-up of a thread.
+type soonIO interface {
+	rawIO
+	// ReadSoon is Read that costs less if something is there or comes soon, and
+	// more if it waits for long.
+	ReadSoon(p []byte) (int, error)
+}
 
 // reader splits a byte stream into messages. It reads as much as there is and
 // copies each small body out, so that a message owns its memory, which it may
@@ -40,6 +53,7 @@ const (
 type reader struct {
 	raw        rawIO
 	brief      shortIO // raw, if it can read for a short time
+	soon       soonIO  // raw, if each read that waits is the wake-up of a thread
 	w          *writer // of the same stream
 	max        int
 	dec        codec.Decoder
@@ -64,7 +78,8 @@ func (r *reader) init(raw rawIO, w *writer, maxSize int) {
 	r.raw, r.w, r.max = raw, w, maxSize
 	r.brief, _ = raw.(shortIO)
 	r.buf = make([]byte, firstBuffer)
-	r.rest.can = wakesThread(raw)
+	r.soon, _ = raw.(soonIO)
+	r.rest.can = r.soon != nil
 }
 
 // buffered reports whether a whole message is in the buffer, or the next call
@@ -270,6 +285,11 @@ func (r *reader) fill(n int) error {
 func (r *reader) read(p []byte) (int, error) {
 	if r.short {
 		return r.brief.ReadShort(p)
+	}
+	if r.soon != nil {
+		if n := r.w.inflight.Load(); soonLeast <= n && n <= soonMost {
+			return r.soon.ReadSoon(p)
+		}
 	}
 	return r.raw.Read(p)
 }

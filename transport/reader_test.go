@@ -363,3 +363,41 @@ func TestReaderYields(t *testing.T) {
 		}
 	})
 }
+
+// readsIO tells how it is read.
+type readsIO struct {
+	rawIO
+	soon bool
+}
+
+func (r *readsIO) Read(p []byte) (int, error) {
+	r.soon = false
+	return r.rawIO.Read(p)
+}
+
+func (r *readsIO) ReadSoon(p []byte) (int, error) {
+	r.soon = true
+	return r.rawIO.Read(p)
+}
+
+// With some requests under way the reader expects a reply soon, with few and with
+// many it does not.
+func TestReaderReadsSoon(t *testing.T) {
+	ours, theirs := BytePipe()
+	raw := &readsIO{rawIO: ours.(rawIO)}
+	a, b := newStreamConn(raw, Config{}), NewConn(theirs, Config{})
+	defer a.Close()
+	defer b.Close()
+	for n := range int32(2 * soonMost) {
+		if got := a.inflight.Load(); got != n {
+			t.Fatalf("%d requests are under way, want %d", got, n)
+		}
+		send(t, b, codec.NewEvent("some.event"))
+		recv(t, a)
+		if want := n >= 5 && n <= 20; raw.soon != want {
+			t.Errorf("with %d requests under way it expects a reply soon: %v, want %v", n, raw.soon, want)
+		}
+		send(t, a, request("some.call", uint32(n+1), nil))
+		recv(t, b)
+	}
+}

@@ -21,8 +21,8 @@ const (
 	// times as long as a rest these must take, for calls to count as a flow, too.
 	// restShort is the shortest rest that pays.
 	restCrowd = 8
-	restShare = 4
-	restShort = 60 * time.Microsecond
+	restShare = 2
+	restShort = 120 * time.Microsecond
 )
 
 // rest lets a busy one-way flow, of events or of a stream's responses, gather
@@ -34,11 +34,16 @@ const (
 // A call that begins ends the resting for the next restAfter messages, so its
 // reply meets a reader that waits for it. But where many wait, and replies come
 // fast although each has taken several times as long as a rest, the broker has
-// others to work on meanwhile: the calls are a flow themselves.
+// others to work on meanwhile: the calls are a flow themselves. Those who wait for
+// their replies make fewer calls while the last of them are being answered, and
+// get them one by one then: each rest takes a little of their rate. Those who do
+// not have asked for more as soon as they have been answered.
 type rest struct {
 	can   bool // every read that waits is a wake-up of a thread
 	asked atomic.Bool
 	trips trips
+
+	answers int32 // since the last read
 
 	deep   bool      // calls are a flow, too, as of the last read
 	flow   int       // messages in a row
@@ -52,6 +57,7 @@ type rest struct {
 func (r *rest) received(m *codec.Message) {
 	if m.Type == codec.TypeResponse && m.Final() {
 		r.trips.end(m.Matchtag)
+		r.answers++
 	}
 	if m.Type == codec.TypeEvent || m.Type == codec.TypeResponse && (!m.Final() || r.deep) {
 		r.flow++
@@ -60,10 +66,11 @@ func (r *rest) received(m *codec.Message) {
 	}
 }
 
-// sending takes note of a request that somebody waits for the response of.
-func (r *rest) sending(tag uint32) {
+// sending takes note of a request that has a response; waits says that whoever
+// sends it does nothing else until that comes.
+func (r *rest) sending(tag uint32, waits bool) {
 	if r.can {
-		r.trips.begin(tag)
+		r.trips.begin(tag, waits)
 		if !r.asked.Load() {
 			r.asked.Store(true)
 		}
@@ -81,6 +88,10 @@ func (r *rest) pause() time.Duration {
 // due reports, before a read, whether it pays to rest while so many requests wait
 // for replies.
 func (r *rest) due(waiting int32) bool {
+	if !r.trips.waited() {
+		waiting += r.answers
+	}
+	r.answers = 0
 	r.deep = waiting >= restCrowd && r.trips.shortest() >= restShare*restShort
 	if r.flow < restAfter {
 		return false

@@ -24,38 +24,41 @@ func TestRestDue(t *testing.T) {
 	}
 	calls := func(r *rest, n int) {
 		if r.received(event); n%100 == 0 {
-			r.sending(1)
+			r.sending(1, true)
 		}
 	}
-	call := func(r *rest, _ int) { r.received(final); r.sending(2) }
+	call := func(r *rest, _ int) { r.received(final); r.sending(2, true) }
 	const long = restShare * restShort
 	for _, tt := range []struct {
 		name string
 		gap  time.Duration // between messages, of which four are read at once
 		trip time.Duration // of the replies before
-		wait int32         // requests that wait
+		wait int32         // requests that wait for replies
 		feed func(r *rest, n int)
+		goOn bool // who sent those before did not wait
 		want bool
 	}{
-		{"fast events", restGap / 2, 0, 0, func(r *rest, _ int) { r.received(event) }, true},
-		{"fast stream", restGap / 2, 0, 1, func(r *rest, _ int) { r.received(item) }, true},
-		{"slow events", 2 * restGap, 0, 0, func(r *rest, _ int) { r.received(event) }, false},
-		{"requests among them", restGap / 2, 0, 0, mixed(request("some.call", 1, nil)), false},
-		{"responses among them", restGap / 2, 0, 1, mixed(final), false},
-		{"calls begin", restGap / 2, 0, 1, calls, false},
-		{"few calls begin that take long", restGap / 2, time.Second, restCrowd - 1, calls, false},
-		{"many calls begin that take long", restGap / 2, long, restCrowd, calls, true},
-		{"calls", restGap / 2, 0, restCrowd, call, false},
-		{"calls that are answered soon", restGap / 2, long - 1, restCrowd, call, false},
-		{"calls that take long", restGap / 2, long, restCrowd, call, true},
-		{"few calls that take long", restGap / 2, long, restCrowd - 1, call, false},
-		{"slow calls", 2 * restGap, long, restCrowd, call, false},
+		{"fast events", restGap / 2, 0, 0, func(r *rest, _ int) { r.received(event) }, false, true},
+		{"fast stream", restGap / 2, 0, 1, func(r *rest, _ int) { r.received(item) }, false, true},
+		{"slow events", 2 * restGap, 0, 0, func(r *rest, _ int) { r.received(event) }, false, false},
+		{"requests among them", restGap / 2, 0, 0, mixed(request("some.call", 1, nil)), false, false},
+		{"responses among them", restGap / 2, 0, 1, mixed(final), false, false},
+		{"calls begin", restGap / 2, 0, 1, calls, false, false},
+		{"few calls begin that take long", restGap / 2, time.Second, restCrowd - 1, calls, false, false},
+		{"many calls begin that take long", restGap / 2, long, restCrowd, calls, false, true},
+		{"calls", restGap / 2, 0, restCrowd, call, false, false},
+		{"calls that are answered soon", restGap / 2, long - 1, restCrowd, call, false, false},
+		{"calls that take long", restGap / 2, long, restCrowd, call, false, true},
+		{"few calls that take long", restGap / 2, long, restCrowd - 1, call, false, false},
+		{"slow calls", 2 * restGap, long, restCrowd, call, false, false},
+		{"calls of one who goes on", restGap / 2, long, restCrowd - 4, call, true, true},
+		{"few calls of one who goes on", restGap / 2, long, restCrowd - 5, call, true, false},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				r := &rest{can: true}
 				for range tripLeast {
-					r.trips.begin(3)
+					r.trips.begin(3, !tt.goOn)
 					time.Sleep(tt.trip)
 					r.trips.end(3)
 				}
@@ -118,7 +121,7 @@ func TestRestPause(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			var r rest
 			for range tripLeast {
-				r.trips.begin(3)
+				r.trips.begin(3, true)
 				time.Sleep(tt.trip)
 				r.trips.end(3)
 			}

@@ -1,6 +1,7 @@
 package transport
 
 import (
+	"cmp"
 	"slices"
 	"sync/atomic"
 	"time"
@@ -25,17 +26,24 @@ var tripEpoch = time.Now()
 // trips measures how long replies take, on one request at a time. Requests begin
 // on any goroutine, the rest belongs to the reader.
 type trips struct {
-	tag atomic.Uint64 // of the request that is being measured; 0 if there is none
-	at  atomic.Int64  // when it was sent, since tripEpoch
+	tag   atomic.Uint64 // of the request that is being measured; 0 if there is none
+	at    atomic.Int64  // when it was sent, since tripEpoch
+	waits atomic.Bool   // whoever sent it does nothing else until the reply comes
 
 	others int // replies since then
-	last   [tripWindow]time.Duration
+	last   [tripWindow]trip
 	n      int // how many have been measured
 }
 
+type trip struct {
+	took   time.Duration
+	waited bool
+}
+
 // begin takes note of a request that is about to be sent.
-func (t *trips) begin(tag uint32) {
+func (t *trips) begin(tag uint32, waits bool) {
 	if tag != 0 && t.tag.Load() == 0 && t.tag.CompareAndSwap(0, tripChosen) {
+		t.waits.Store(waits)
 		t.at.Store(int64(time.Since(tripEpoch)))
 		t.tag.Store(uint64(tag))
 	}
@@ -47,7 +55,7 @@ func (t *trips) end(tag uint32) {
 	case 0, tripChosen:
 		return
 	case uint64(tag):
-		t.last[t.n%tripWindow] = time.Since(tripEpoch) - time.Duration(t.at.Load())
+		t.last[t.n%tripWindow] = trip{time.Since(tripEpoch) - time.Duration(t.at.Load()), t.waits.Load()}
 		t.n++
 	default:
 		if t.others++; t.others < tripPatience {
@@ -64,5 +72,13 @@ func (t *trips) shortest() time.Duration {
 	if t.n < tripLeast {
 		return 0
 	}
-	return slices.Min(t.last[:min(t.n, tripWindow)])
+	return slices.MinFunc(t.known(), func(a, b trip) int { return cmp.Compare(a.took, b.took) }).took
 }
+
+// waited reports whether somebody did nothing else until one of the last replies
+// came.
+func (t *trips) waited() bool {
+	return slices.ContainsFunc(t.known(), func(one trip) bool { return one.waited })
+}
+
+func (t *trips) known() []trip { return t.last[:min(t.n, tripWindow)] }

@@ -13,8 +13,8 @@ func TestTrips(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var tr trips
 		trip := func(d time.Duration) {
-			tr.begin(7)
-			tr.begin(8) // not the one that is measured
+			tr.begin(7, true)
+			tr.begin(8, true) // not the one that is measured
 			tr.end(8)
 			time.Sleep(d)
 			tr.end(7)
@@ -35,24 +35,38 @@ func TestTrips(t *testing.T) {
 				t.Errorf("after trip %d the shortest is %v, want %v", n, got, tt.want)
 			}
 		}
-		tr.begin(0) // that is no matchtag
+		tr.begin(0, true) // that is no matchtag
 		if tag := tr.tag.Load(); tag != 0 {
 			t.Errorf("request %d is measured", tag)
 		}
 	})
 }
 
+// One of the last few that somebody waited for is enough.
+func TestTripsWaited(t *testing.T) {
+	var tr trips
+	for n, tt := range []struct{ waits, want bool }{
+		{false, false}, {true, true}, {false, true}, {false, true}, {false, true}, {false, false},
+	} {
+		tr.begin(7, tt.waits)
+		tr.end(7)
+		if got := tr.waited(); got != tt.want {
+			t.Errorf("after trip %d somebody waited: %t, want %t", n, got, tt.want)
+		}
+	}
+}
+
 // A request whose reply does not come is given up for another.
 func TestTripsPatience(t *testing.T) {
 	var tr trips
-	tr.begin(7)
+	tr.begin(7, true)
 	for n := range tripPatience {
-		if tr.begin(8); tr.tag.Load() != 7 {
+		if tr.begin(8, true); tr.tag.Load() != 7 {
 			t.Fatalf("given up after %d other replies", n)
 		}
 		tr.end(9)
 	}
-	if tr.begin(8); tr.tag.Load() != 8 {
+	if tr.begin(8, true); tr.tag.Load() != 8 {
 		t.Errorf("request %d is measured after %d other replies, want 8", tr.tag.Load(), tripPatience)
 	}
 	if tr.n != 0 {
@@ -67,7 +81,7 @@ func TestTripsRace(t *testing.T) {
 	for g := range uint32(4) {
 		wg.Go(func() {
 			for range 10_000 {
-				tr.begin(g + 1)
+				tr.begin(g+1, g%2 == 0)
 			}
 		})
 	}
