@@ -18,8 +18,8 @@ import (
 // conn is the state that all clones of a Client share. One lock guards it; what
 // can wait, calls back, does I/O or takes long is never done under it.
 //
-// Lock order: conn.mu, then the leaf locks of an outbox and of the transport's
-// queue. A server's and a request's locks are never held together with it.
+// Lock order: conn.mu, the observer's, then the leaf locks of an outbox and of the
+// transport's queue. A server's and a request's locks are never held together with it.
 type conn struct {
 	opts  dialOptions
 	codec PayloadCodec

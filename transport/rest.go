@@ -34,10 +34,10 @@ const (
 // A call that begins ends the resting for the next restAfter messages, so its
 // reply meets a reader that waits for it. But where many wait, and replies come
 // fast although each has taken several times as long as a rest, the broker has
-// others to work on meanwhile: the calls are a flow themselves. Those who wait for
-// their replies make fewer calls while the last of them are being answered, and
-// get them one by one then: each rest takes a little of their rate. Those who do
-// not have asked for more as soon as they have been answered.
+// others to work on meanwhile: the calls are a flow themselves. One who goes on
+// after a call asks for more as soon as he is told of replies, so those of the last
+// read count as waiting. With callers that wait this would spare as much of the
+// processor, but it takes some of the rate, and they are the ones who notice.
 type rest struct {
 	can   bool // every read that waits is a wake-up of a thread
 	asked atomic.Bool
