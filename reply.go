@@ -116,6 +116,14 @@ func (f *inflight) reason() error {
 	return f.ctx.reason()
 }
 
+// open reports whether the request has not been ended, as it has once it is
+// answered, even if its handler has not returned.
+func (f *inflight) open() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.over == nil
+}
+
 // queue accepts a response under the lock, so that none follows the terminal
 // one; it does no I/O there.
 func (f *inflight) queue(payload []byte, respond bool) error {

@@ -196,3 +196,31 @@ func TestDrainMeanwhile(t *testing.T) {
 		}
 	})
 }
+
+// A connection that ends while a drain waits for a handler takes nothing from
+// anybody if that has answered already.
+func TestDrainAnswered(t *testing.T) {
+	for name, end := range map[string]func(f *front){
+		"close": func(f *front) { f.c.Close() },
+		"loss":  func(f *front) { f.p.conn.Close() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				f := newFront(t)
+				s := f.serve("calc", HandlerFunc(func(ctx context.Context, w Responder, _ *Request) error {
+					err := w.Respond("done")
+					<-ctx.Done()
+					return err
+				}))
+				f.want(f.send("calc.add"), "ok done")
+				s.cancel()
+				synctest.Wait()
+				s.running(t)
+				end(f)
+				if err := <-s.done; err != nil {
+					t.Errorf("Serve returned %v, want nil", err)
+				}
+			})
+		})
+	}
+}

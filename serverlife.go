@@ -2,6 +2,7 @@ package flux
 
 import (
 	"errors"
+	"slices"
 	"sync"
 )
 
@@ -81,14 +82,19 @@ func (s *server) answerAll(reason error) int {
 }
 
 // cutOff lists the requests that are about to be ended. A Serve that is waiting
-// for them gets the reason before their handlers do.
+// for the answer to one of them gets the reason before their handlers do.
 func (s *server) cutOff(reason error) []*inflight {
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.draining && s.active.n > 0 {
-		s.cut = reason
+	list := s.active.all()
+	s.mu.Unlock()
+	if slices.ContainsFunc(list, (*inflight).open) {
+		s.mu.Lock()
+		if s.draining {
+			s.cut = reason
+		}
+		s.mu.Unlock()
 	}
-	return s.active.all()
+	return list
 }
 
 func (s *server) refuse() {
