@@ -69,11 +69,11 @@ func (c *conn) takeDown(l *link, err error, comesBack bool) bool {
 	servers := c.servers()
 	c.mu.Unlock()
 	c.debugReport()
+	for _, s := range servers { // before anybody who hears of the loss ends one: that cuts nothing off
+		s.linkLost(l)
+	}
 	for _, p := range live {
 		p.sink.fail(&opError{op: p.op(), topic: p.topic, err: err})
-	}
-	for _, s := range servers {
-		s.linkLost(l)
 	}
 	if wasReady {
 		c.oldPublish.Store(false)
