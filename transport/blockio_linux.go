@@ -170,11 +170,13 @@ func (b *blockIO) read(p []byte, timeout int) (int, error) {
 	default:
 		b.more = true // wait in the read
 	}
-	for !b.more {
+	// A read that has filled its buffer does not say that there is more: one that
+	// has a timeout waits where the timeout holds, always.
+	for came := b.more && timeout == forEver; !came; {
 		n, err := syscall.EpollWait(b.ep, b.events[:], timeout)
 		switch {
 		case n > 0:
-			b.more = true
+			came = true
 		case timeout != forEver && (err == nil || err == syscall.EINTR):
 			return 0, errLater
 		case err != nil && err != syscall.EINTR:
