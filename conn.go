@@ -195,11 +195,7 @@ func (c *conn) response(l *link, m *codec.Message) {
 	switch state {
 	case mtag.Live:
 		c.stats.responses.Add(1)
-		s, _ := p.sink.(*stream) // p may be another's once it is over
 		p.sink.reply(m, final || !p.stream)
-		if s != nil && l.follows && !final {
-			c.moreItems(l, s, m)
-		}
 	case mtag.Retired:
 		c.stats.late.Add(1)
 		c.debugLate(p, m)

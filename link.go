@@ -19,8 +19,7 @@ type link struct {
 	side      *sideQueue          // q, if t is no Queuer itself
 	more      func() bool         // the next message is in memory already
 	skipYield func()              // Recv has nobody to let run first
-	repeats   transport.Repeater  // nil if each message must be seen
-	templates transport.Templater // likewise
+	templates transport.Templater // nil if each message must be seen
 	recycler  transport.Recycler  // nil if messages keep their memory
 	ended     chan struct{}       // closed when the reader has returned
 	lead      lead
@@ -35,7 +34,6 @@ type link struct {
 	origins map[string]*origin // by topic
 	events  slab[event]
 	fan     []*subscription
-	run     []boxed[Response]
 
 	tags  mtag.Table[*pending]
 	ready bool // requests may be sent
@@ -60,7 +58,6 @@ func (c *conn) newLink(t transport.Conn) *link {
 		l.skipYield = y.SkipYield
 	}
 	if c.watch == nil {
-		l.repeats, _ = t.(transport.Repeater)
 		l.templates, _ = t.(transport.Templater)
 	}
 	if s, ok := t.(transport.ShortReceiver); ok && s.ShortWaits() && c.watch == nil { // a hook could wait for what its caller is to read

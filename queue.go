@@ -86,25 +86,6 @@ func newOutbox[T any](limit queueLimit) *outbox[T] {
 func (b *outbox[T]) push(v T, size int) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return b.accept(v, size)
-}
-
-// pushRun is push for one item after the other. It returns how many were
-// accepted, and whether the next would have passed the limit: otherwise the
-// outbox has ended.
-func (b *outbox[T]) pushRun(run []boxed[T]) (n int, full bool) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	for n < len(run) && !b.ended {
-		if !b.accept(run[n].v, run[n].size) {
-			return n, true
-		}
-		n++
-	}
-	return n, false
-}
-
-func (b *outbox[T]) accept(v T, size int) bool {
 	if b.dropping() {
 		b.pushLossy(v, size)
 		return true

@@ -64,8 +64,6 @@ type reader struct {
 	blockMem   *Memory // that block is of, if it can be used again
 	sharing    int32   // messages that have a part of blockMem
 	mem        *Memory // of the last body, if it can be used again
-	lastAt     int     // where the last body is in buf
-	lastSize   int     // its size; 0 if it is not there any more
 	rest       rest
 	afterLarge bool      // the last body was large
 	skipYield  bool      // the last batch woke nobody
@@ -121,9 +119,7 @@ func (r *reader) next(m *codec.Message, lent bool) error {
 	if err == nil {
 		err = r.dec.Decode(m, body)
 	}
-	r.lastSize = 0
 	if err == nil && borrowed && !lent {
-		r.lastAt, r.lastSize = r.at-len(body), len(body)
 		r.own(m)
 	}
 	r.err = err
