@@ -12,15 +12,17 @@ import (
 	"github.com/flux-sdk/flux/codec"
 )
 
-// Items are the same messages whether they are made of a template or not, which
-// they are not where hooks see them.
+// itemsLarge is the size of the largest of the items, in part.
+const itemsLarge = 64 << 10
+
+// Items are the same messages where hooks see them and where none do.
 func TestItemsAlike(t *testing.T) {
 	items := func(tooMuch int, opts ...DialOption) (got []string) {
 		synctest.Test(t, func(t *testing.T) {
 			f := newFront(t, append(opts, WithUserID(5), WithRoles(RoleUser), WithMaxMessage(tooMuch))...)
 			mux := NewServeMux()
 			mux.HandleFunc("calc.flow", func(_ context.Context, w Responder, _ *Request) error {
-				for _, n := range []int{1, 0, 2, 254, 255, 256, 3000, 0, flowPayload, 20_000, flowPayload + 1, 2 * flowPayload, 7} {
+				for _, n := range []int{1, 0, 2, 254, 255, 256, 3000, 0, itemsLarge, 20_000, itemsLarge + 1, 2 * itemsLarge, 7} {
 					if err := w.Send(pattern(n)); (n >= tooMuch) != errors.Is(err, codec.ErrTooLarge) {
 						t.Errorf("item of %d bytes: %v", n, err)
 					}
@@ -43,7 +45,7 @@ func TestItemsAlike(t *testing.T) {
 		})
 		return got
 	}
-	for tooMuch, want := range map[int]int{flowPayload + 1000: 2*16 + 1, 10_000: 2*13 + 1} {
+	for tooMuch, want := range map[int]int{itemsLarge + 1000: 2*16 + 1, 10_000: 2*13 + 1} {
 		alone, seen := items(tooMuch), items(tooMuch, WithHooks(Hooks{}))
 		if diff := cmp.Diff(seen, alone); diff != "" || len(alone) != want {
 			t.Errorf("%d lines, want %d: -seen +not seen\n%s", len(alone), want, diff)

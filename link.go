@@ -16,12 +16,11 @@ import (
 type link struct {
 	t         transport.Conn
 	q         transport.Queuer
-	side      *sideQueue          // q, if t is no Queuer itself
-	more      func() bool         // the next message is in memory already
-	skipYield func()              // Recv has nobody to let run first
-	templates transport.Templater // nil if each message must be seen
-	recycler  transport.Recycler  // nil if messages keep their memory
-	ended     chan struct{}       // closed when the reader has returned
+	side      *sideQueue         // q, if t is no Queuer itself
+	more      func() bool        // the next message is in memory already
+	skipYield func()             // Recv has nobody to let run first
+	recycler  transport.Recycler // nil if messages keep their memory
+	ended     chan struct{}      // closed when the reader has returned
 	lead      lead
 	baton     baton
 	tasks     atomic.Int32 // handlers on goroutines of their own
@@ -56,9 +55,6 @@ func (c *conn) newLink(t transport.Conn) *link {
 	// With one processor nobody else would run those whom an inline handler wakes.
 	if y, ok := t.(transport.Yielder); ok && runtime.GOMAXPROCS(0) > 1 {
 		l.skipYield = y.SkipYield
-	}
-	if c.watch == nil {
-		l.templates, _ = t.(transport.Templater)
 	}
 	if s, ok := t.(transport.ShortReceiver); ok && s.ShortWaits() && c.watch == nil { // a hook could wait for what its caller is to read
 		l.lead.short, l.lead.wake = s, make(chan struct{}, 1)

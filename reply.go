@@ -3,6 +3,7 @@ package flux
 import (
 	"context"
 	"errors"
+	"fmt"
 	"runtime"
 	"strings"
 	"sync"
@@ -43,7 +44,6 @@ type inflight struct {
 	started    bool      // its turn has come
 
 	mu       sync.Mutex
-	flow     *flow // of a stream; nil until the first item
 	over     error // not nil: nothing more is sent, and why
 	answered bool  // Respond was called
 	failed   error // what kept the one response from being sent
@@ -135,13 +135,7 @@ func (f *inflight) queue(payload []byte, respond bool) error {
 	case f.answered:
 		return errAnswered
 	}
-	var err error
-	if f.req.Streaming() {
-		err = f.queueItem(payload)
-	} else {
-		err = f.queueOne(payload)
-	}
-	if err != nil {
+	if err := f.queueResponse(payload); err != nil {
 		f.failed = err
 		return err
 	}
@@ -152,6 +146,19 @@ func (f *inflight) queue(payload []byte, respond bool) error {
 		}
 	}
 	return nil
+}
+
+// queueResponse accepts a response with a payload. Called with mu held.
+func (f *inflight) queueResponse(payload []byte) error {
+	c, m := f.s.c, codec.NewResponse(&f.req.msg)
+	m.Payload = payload
+	if !c.fits(m) {
+		return fmt.Errorf("%w: response with a payload of %d bytes, limit %d", codec.ErrTooLarge, len(payload), c.maxBody())
+	}
+	if f.req.NoResponse() {
+		return nil
+	}
+	return c.queue(f.l, m)
 }
 
 // end queues the terminal reply, without waiting, unless it has been sent;

@@ -37,11 +37,6 @@ func (c *loopConn) Queue(m *codec.Message, flush bool) error {
 	return c.streamConn.Queue(&s, flush)
 }
 
-func (c *loopConn) NewTemplate(m *codec.Message) (*Template, error) {
-	s := c.stamp(m)
-	return c.streamConn.NewTemplate(&s)
-}
-
 // stamp fills in the credentials that are not set, as a broker would.
 func (c *loopConn) stamp(m *codec.Message) codec.Message {
 	s := *m
