@@ -1,15 +1,10 @@
 package flux
 
 import (
-	"bytes"
 	"context"
-	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"math"
-	"strconv"
-	"strings"
 	"unicode/utf8"
 
 	"github.com/flux-sdk/flux/codec"
@@ -44,7 +39,7 @@ func (cl *Client) Publish(ctx context.Context, topic string, payload any, opts .
 	if !utf8.ValidString(topic) {
 		return 0, &opError{op: "publish", topic: fmt.Sprintf("%q", topic), err: errors.New("topic is not valid UTF-8, which a confirmed publish needs")}
 	}
-	reply, err := cl.callPublish(ctx, encodePublish(topic, o.flags(), b))
+	reply, err := cl.callPublish(ctx, ownJSON(publishRequest{topic, o.flags(), b}))
 	if err == nil {
 		seq, err = published(reply)
 	}
@@ -54,31 +49,12 @@ func (cl *Client) Publish(ctx context.Context, topic string, payload any, opts .
 	return seq, nil
 }
 
-// encodePublish makes the payload of event.publish, with its keys in libflux's
-// order. It is no value for encoding/json, whose work would be a third of all
-// that a publisher does.
-func encodePublish(topic string, flags int, payload []byte) []byte {
-	b := make([]byte, 0, len(topic)+base64.StdEncoding.EncodedLen(len(payload))+len(`{"topic":"","flags":32,"payload":""}`)+1)
-	b = append(b, `{"topic":`...)
-	b = appendString(b, topic)
-	b = strconv.AppendInt(append(b, `,"flags":`...), int64(flags), 10)
-	if len(payload) > 0 { // its NUL included
-		b = base64.StdEncoding.AppendEncode(append(b, `,"payload":"`...), payload)
-		b = append(b, '"')
-	}
-	return append(b, '}', 0)
-}
-
-// appendString appends a JSON string.
-func appendString(b []byte, s string) []byte {
-	if strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r > '~' || r == '"' || r == '\\' }) {
-		quoted, err := json.Marshal(s)
-		if err != nil {
-			panic(err) // strings have no other errors
-		}
-		return append(b, quoted...)
-	}
-	return append(append(append(b, '"'), s...), '"')
+// publishRequest is the payload of event.publish, with its keys in libflux's
+// order.
+type publishRequest struct {
+	Topic   string `json:"topic"`
+	Flags   int    `json:"flags"`
+	Payload []byte `json:"payload,omitempty"` // of the event, its NUL included
 }
 
 func (o *publishOptions) flags() int {
@@ -93,16 +69,7 @@ func published(r Response) (seq uint32, err error) {
 	var v struct {
 		Seq *uint32 `json:"seq"`
 	}
-	b, err := r.Bytes()
-	if seq, ok := plainSeq(b); err == nil && ok {
-		return seq, nil
-	}
-	if err == nil {
-		b, err = codec.JSONPayload(b)
-	}
-	if err == nil {
-		err = json.Unmarshal(b, &v)
-	}
+	err = r.decodeOwn(&v)
 	switch {
 	case err != nil:
 		return 0, fmt.Errorf("response: %w", err)
@@ -112,26 +79,9 @@ func published(r Response) (seq uint32, err error) {
 	return *v.Seq, nil
 }
 
-// plainSeq reads the response as brokers spell it.
-func plainSeq(b []byte) (seq uint32, ok bool) {
-	b, ok = bytes.CutPrefix(b, []byte(`{"seq":`))
-	b, end := bytes.CutSuffix(bytes.TrimPrefix(b, []byte(" ")), []byte("}\x00"))
-	if !ok || !end || len(b) == 0 || len(b) > 1 && b[0] == '0' {
-		return 0, false
-	}
-	var n uint64
-	for _, c := range b {
-		if c < '0' || c > '9' || n > math.MaxUint32 {
-			return 0, false
-		}
-		n = 10*n + uint64(c-'0')
-	}
-	return uint32(n), n <= math.MaxUint32
-}
-
 // callPublish tries the name that was right before and then the other one, and
 // remembers the one that the broker knows.
-func (cl *Client) callPublish(ctx context.Context, req []byte) (Response, error) {
+func (cl *Client) callPublish(ctx context.Context, req json.RawMessage) (Response, error) {
 	names := [2]string{publishTopic, publishTopicOld}
 	old := cl.c.oldPublish.Load()
 	if old {
