@@ -19,9 +19,8 @@ type Caller interface {
 // object with a NUL added. Nothing of req is used after Call returns.
 //
 // The end of ctx returns at once with an error that matches ctx.Err() and
-// carries the cause; on a connection that has one call after the other and
-// nothing else, a cancel may take up to 10 ms. Give every call a deadline, because
-// Flux does not answer requests that were pending at a service that dies.
+// carries the cause. Give every call a deadline, because Flux does not answer
+// requests that were pending at a service that dies.
 //
 // What the broker or the service said is an [*Error]; it is the Response's Err as
 // well. Other errors are local: [ErrClosed], [ErrConnLost], an encoding error, a
@@ -37,9 +36,6 @@ func (cl *Client) Call(ctx context.Context, topic string, req any, opts ...CallO
 	}
 	if err != nil {
 		return u.unsent(err)
-	}
-	if u.leads {
-		u.readOwn(ctx)
 	}
 	select {
 	case r := <-u.ch:
@@ -165,9 +161,6 @@ func (cl *Client) exchange(ctx context.Context, m *codec.Message, cancelTopic st
 	if err := u.begin(ctx); err != nil {
 		return u.unsent(err)
 	}
-	if u.leads {
-		u.readOwn(ctx)
-	}
 	select {
 	case r := <-u.ch:
 		return u.answered(r)
@@ -223,8 +216,6 @@ type unary struct {
 	c  *conn
 	m  codec.Message
 	ch chan Response
-
-	leads bool // it has the lead of its link
 }
 
 func (cl *Client) newUnary() *unary {

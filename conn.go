@@ -116,17 +116,12 @@ const flushEvery = 64
 func (c *conn) read(l *link) {
 	var m codec.Message
 	for n := 1; ; n++ {
-		if l.lead.left {
-			l.lead.left = false
-			m = l.lead.msg
-		} else {
-			if err := l.t.Recv(&m); err != nil {
-				c.lost(l, err)
-				close(l.ended)
-				return
-			}
-			c.took(&m)
+		if err := l.t.Recv(&m); err != nil {
+			c.lost(l, err)
+			close(l.ended)
+			return
 		}
+		c.took(&m)
 		l.follows = l.more()
 		l.woke = l.woke || m.Type != codec.TypeRequest
 		switch m.Type {
@@ -150,9 +145,6 @@ func (c *conn) read(l *link) {
 				l.skipYield()
 			}
 			l.woke = false
-			if l.lead.short != nil {
-				c.lend(l)
-			}
 		}
 	}
 }
@@ -182,11 +174,6 @@ func (c *conn) response(l *link, m *codec.Message) {
 	case final:
 		l.tags.Free(m.Matchtag)
 		p.left()
-		if l.tags.Live() == 0 && !p.stream {
-			l.lead.lone++
-		} else {
-			l.lead.lone = 0
-		}
 	case !p.stream:
 		// A stream of replies to a unary call: the first answers it.
 		c.retire(p)
@@ -363,7 +350,6 @@ func (c *conn) servers() []*server {
 func (c *conn) takeLive(l *link) []*pending {
 	c.debugLeft(l)
 	live := l.tags.Drain()
-	l.needReader()
 	for _, p := range live {
 		p.left()
 	}

@@ -21,7 +21,6 @@ type link struct {
 	skipYield func()             // Recv has nobody to let run first
 	recycler  transport.Recycler // nil if messages keep their memory
 	ended     chan struct{}      // closed when the reader has returned
-	lead      lead
 	baton     baton
 	tasks     atomic.Int32 // handlers on goroutines of their own
 
@@ -55,9 +54,6 @@ func (c *conn) newLink(t transport.Conn) *link {
 	// With one processor nobody else would run those whom an inline handler wakes.
 	if y, ok := t.(transport.Yielder); ok && runtime.GOMAXPROCS(0) > 1 {
 		l.skipYield = y.SkipYield
-	}
-	if s, ok := t.(transport.ShortReceiver); ok && s.ShortWaits() && c.watch == nil { // a hook could wait for what its caller is to read
-		l.lead.short, l.lead.wake = s, make(chan struct{}, 1)
 	}
 	if r, ok := t.(transport.Recycler); ok && !c.watch.seesMessages() { // who may keep them
 		l.recycler = r

@@ -23,7 +23,6 @@ func (c *conn) begin(ctx context.Context, p *pending, m *codec.Message) error {
 		tag, ok := l.tags.Take(p)
 		if ok {
 			p.link, p.tag = l, tag
-			l.takeLead(p)
 		}
 		c.mu.Unlock()
 		if !ok {
@@ -40,9 +39,6 @@ func (c *conn) begin(ctx context.Context, p *pending, m *codec.Message) error {
 			// Or else the end of the connection or of the owner got there first
 			// and has told the sink.
 			return nil
-		}
-		if u, ok := p.sink.(*unary); ok {
-			u.passLead(false)
 		}
 		if !c.replaced(ctx, p.owner, l, err) {
 			return c.sendError(ctx, p.owner, p.op(), m.Topic, err)
@@ -159,7 +155,6 @@ func (c *conn) beginQuick(l *link, topic string, req any, s sink) error {
 		return errNoMatchtag
 	}
 	p.tag = tag
-	l.needReader()
 	m := codec.NewRequest(topic)
 	m.Matchtag = tag
 	var err error

@@ -140,45 +140,30 @@ func (b *blockIO) release() error {
 	return syscall.Close(b.fd)
 }
 
-func (b *blockIO) Read(p []byte) (int, error) { return b.read(p, forEver) }
-
-// ReadShort is Read, but ends with errLater if nothing comes for a short time.
-func (b *blockIO) ReadShort(p []byte) (int, error) {
-	return b.read(p, int(shortWait/time.Millisecond))
-}
-
 // ReadSoon is Read that waits by itself.
 func (b *blockIO) ReadSoon(p []byte) (int, error) {
 	b.more = true
-	return b.read(p, forEver)
+	return b.Read(p)
 }
 
-func (b *blockIO) read(p []byte, timeout int) (int, error) {
+func (b *blockIO) Read(p []byte) (int, error) {
 	if err := b.enter(); err != nil {
 		return 0, err
 	}
 	defer b.leave()
 	if b.ep == noEpoll {
-		if b.plain--; b.plain == 0 || timeout != forEver {
+		if b.plain--; b.plain == 0 {
 			b.watch()
 		}
 	}
-	switch {
-	case b.ep != noEpoll:
-	case timeout != forEver:
-		return 0, errLater
-	default:
+	if b.ep == noEpoll {
 		b.more = true // wait in the read
 	}
-	// A read that has filled its buffer does not say that there is more: one that
-	// has a timeout waits where the timeout holds, always.
-	for came := b.more && timeout == forEver; !came; {
-		n, err := syscall.EpollWait(b.ep, b.events[:], timeout)
+	for !b.more {
+		n, err := syscall.EpollWait(b.ep, b.events[:], forEver)
 		switch {
 		case n > 0:
-			came = true
-		case timeout != forEver && (err == nil || err == syscall.EINTR):
-			return 0, errLater
+			b.more = true
 		case err != nil && err != syscall.EINTR:
 			return 0, os.NewSyscallError("epoll_wait", err)
 		}

@@ -52,7 +52,6 @@ type soonIO interface {
 // share with others that came in the same read.
 type reader struct {
 	raw        rawIO
-	brief      shortIO // raw, if it can read for a short time
 	soon       soonIO  // raw, if each read that waits is the wake-up of a thread
 	w          *writer // of the same stream
 	max        int
@@ -68,13 +67,11 @@ type reader struct {
 	afterLarge bool      // the last body was large
 	skipYield  bool      // the last batch woke nobody
 	yielded    time.Time // when others were last let run
-	short      bool      // RecvShort is called
 	err        error
 }
 
 func (r *reader) init(raw rawIO, w *writer, maxSize int) {
 	r.raw, r.w, r.max = raw, w, maxSize
-	r.brief, _ = raw.(shortIO)
 	r.buf = make([]byte, firstBuffer)
 	r.soon, _ = raw.(soonIO)
 	r.rest.can = r.soon != nil
@@ -113,9 +110,6 @@ func (r *reader) next(m *codec.Message, lent bool) error {
 		return r.err
 	}
 	body, borrowed, err := r.body(lent)
-	if err == errLater {
-		return err
-	}
 	if err == nil {
 		err = r.dec.Decode(m, body)
 	}
@@ -150,15 +144,6 @@ func (r *reader) body(lent bool) (body []byte, borrowed bool, err error) {
 	n, err := codec.ParsePrefix(r.buf[r.at:r.end], r.max)
 	if err != nil {
 		return nil, false, err
-	}
-	if whole := codec.PrefixSize + n; r.short && r.end-r.at < whole {
-		// Nothing is taken of a message before it is there.
-		if n > bigFrame {
-			return nil, false, errLater
-		}
-		if err := r.fill(whole); err != nil {
-			return nil, false, err
-		}
 	}
 	r.at += codec.PrefixSize
 	r.mem = nil
@@ -253,9 +238,8 @@ func (r *reader) fill(n int) error {
 		r.end = copy(r.buf, r.buf[r.at:r.end])
 		r.at = 0
 	}
-	r.skipYield = r.skipYield || r.short // one who receives for himself has woken nobody
 	r.yield()
-	if r.rest.can && !r.short && r.rest.due(r.w.inflight.Load()) {
+	if r.rest.can && r.rest.due(r.w.inflight.Load()) {
 		nap(r.rest.pause())
 	}
 	for r.end-r.at < n {
@@ -267,8 +251,6 @@ func (r *reader) fill(n int) error {
 		r.end += k
 		switch {
 		case r.end-r.at >= n:
-		case r.short && (err == nil || err == errLater):
-			return errLater
 		case err != nil && r.end > r.at:
 			return unexpected(err)
 		case err != nil:
@@ -279,9 +261,6 @@ func (r *reader) fill(n int) error {
 }
 
 func (r *reader) read(p []byte) (int, error) {
-	if r.short {
-		return r.brief.ReadShort(p)
-	}
 	if r.soon != nil {
 		if n := r.w.inflight.Load(); soonLeast <= n && n <= soonMost {
 			return r.soon.ReadSoon(p)
