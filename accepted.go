@@ -2,7 +2,6 @@ package flux
 
 import (
 	"bytes"
-	"slices"
 
 	"github.com/flux-sdk/flux/codec"
 )
@@ -15,7 +14,6 @@ type accepted struct {
 	peers map[string]*sender // by origin
 	last  *sender            // of the newest request, which the next one often has too
 	route []byte             // of that request
-	short []*inflight        // on inline routes: hardly ever more than one
 }
 
 // sender is the connection that requests came over, and those of them that are
@@ -27,10 +25,6 @@ type sender struct {
 
 func (a *accepted) add(f *inflight) {
 	a.n++
-	if f.route.opts.inline {
-		a.short = append(a.short, f)
-		return
-	}
 	if a.last == nil || !bytes.Equal(a.route, f.req.msg.Routes) {
 		a.find(f.req.msg.Routes)
 	}
@@ -59,11 +53,6 @@ func (a *accepted) find(routes codec.Routes) {
 
 func (a *accepted) remove(f *inflight) {
 	a.n--
-	if f.route.opts.inline {
-		i := slices.Index(a.short, f)
-		a.short = slices.Delete(a.short, i, i+1)
-		return
-	}
 	tags := f.from.tags
 	switch {
 	case f.prev != nil:
@@ -90,11 +79,6 @@ func (a *accepted) tagged(origin string, tag uint32) (list []*inflight) {
 			list = append(list, f)
 		}
 	}
-	for _, f := range a.short {
-		if f.req.msg.Matchtag == tag && f.req.msg.Routes.Origin() == origin {
-			list = append(list, f)
-		}
-	}
 	return list
 }
 
@@ -102,11 +86,6 @@ func (a *accepted) tagged(origin string, tag uint32) (list []*inflight) {
 func (a *accepted) of(origin string) (list []*inflight) {
 	if p := a.peers[origin]; p != nil {
 		list = p.appendTo(list)
-	}
-	for _, f := range a.short {
-		if f.req.msg.Routes.Origin() == origin {
-			list = append(list, f)
-		}
 	}
 	return list
 }
@@ -117,7 +96,7 @@ func (a *accepted) all() []*inflight {
 	for _, p := range a.peers {
 		list = p.appendTo(list)
 	}
-	return append(list, a.short...)
+	return list
 }
 
 func (p *sender) appendTo(list []*inflight) []*inflight {

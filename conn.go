@@ -111,8 +111,7 @@ func newConn(t transport.Conn, o dialOptions) *conn {
 const flushEvery = 64
 
 // read is the reader loop of a link. It never waits for anything but the
-// transport, except that an inline handler may make it wait until another
-// goroutine has taken over.
+// transport.
 func (c *conn) read(l *link) {
 	var m codec.Message
 	for n := 1; ; n++ {
@@ -123,14 +122,11 @@ func (c *conn) read(l *link) {
 		}
 		c.took(&m)
 		l.follows = l.more()
-		l.woke = l.woke || m.Type != codec.TypeRequest
 		switch m.Type {
 		case codec.TypeResponse:
 			c.response(l, &m)
 		case codec.TypeRequest:
-			if !c.request(l, &m) {
-				return // another goroutine reads on
-			}
+			c.request(l, &m)
 		case codec.TypeEvent:
 			c.event(l, &m)
 		}
@@ -141,10 +137,6 @@ func (c *conn) read(l *link) {
 		} else {
 			n = 0
 			c.flush(l)
-			if !l.woke {
-				l.skipYield()
-			}
-			l.woke = false
 		}
 	}
 }
@@ -191,23 +183,21 @@ func (c *conn) response(l *link, m *codec.Message) {
 	}
 }
 
-// request gives a request to the service it belongs to. It reports false if the
-// link is not this goroutine's to read any more.
-func (c *conn) request(l *link, m *codec.Message) (mine bool) {
+// request gives a request to the service it belongs to.
+func (c *conn) request(l *link, m *codec.Message) {
 	c.mu.Lock()
 	s := c.services[serviceOf(m.Topic)]
 	if s == nil {
 		s = c.fallback
 	}
 	c.mu.Unlock()
-	if c.loop && c.loopback(l, m) {
-		return true
-	}
-	if s == nil {
+	switch {
+	case c.loop && c.loopback(l, m):
+	case s == nil:
 		c.refuseWith(l, m, unknownMethod(m.Topic))
-		return true
+	default:
+		s.request(l, m)
 	}
-	return s.request(l, m)
 }
 
 // unusable says why a client can send nothing any more. Called with mu held.

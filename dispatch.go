@@ -11,8 +11,8 @@ import (
 // for their turn before more are refused.
 const waitLimit = 1024
 
-// lane is the queue of a sequential route one of whose requests is being
-// handled.
+// lane is the queue of requests that are handled one at a time: those of a
+// sequential route, or those of all inline routes.
 type lane struct{ waiting []*inflight }
 
 // accept starts f, or lets it wait for its turn.
@@ -22,17 +22,15 @@ func (s *server) accept(f *inflight) (err error) {
 	switch {
 	case s.draining:
 		err = unknownMethod(f.req.Topic())
-	case f.route.opts.inline:
-		f.started = true // at once, by the reader
-	case f.route.opts.sequential:
-		err = s.acceptSequential(f)
+	case f.route.opts.sequential, f.route.opts.inline:
+		err = s.acceptInOrder(f)
 	case s.running < s.opts.maxInFlight:
 		s.running++
 		f.started = true
 		f.l.tasks.Add(1)
 		go s.run(f)
 	default:
-		s.waiting, err = s.enqueue(s.waiting, f)
+		s.waiting, err = s.enqueue(s.waiting, f, waitLimit)
 	}
 	if err != nil {
 		f.ctx.cancel(err)
@@ -42,24 +40,38 @@ func (s *server) accept(f *inflight) (err error) {
 	return nil
 }
 
-// acceptSequential is accept for a sequential route. Called with mu held.
-func (s *server) acceptSequential(f *inflight) (err error) {
-	ln := s.lanes[f.route]
+// acceptInOrder is accept for a sequential or inline route. Called with mu held.
+func (s *server) acceptInOrder(f *inflight) (err error) {
+	key := f.route.laneKey()
+	ln := s.lanes[key]
 	if ln == nil {
 		ln = new(lane)
-		s.lanes[f.route] = ln
+		s.lanes[key] = ln
 		f.started = true
 		go s.runLane(ln, f)
 		return nil
 	}
-	ln.waiting, err = s.enqueue(ln.waiting, f)
+	limit := waitLimit
+	if f.route.opts.inline {
+		limit += s.opts.maxInFlight // they wait in place of running at once
+	}
+	ln.waiting, err = s.enqueue(ln.waiting, f, limit)
 	return err
+}
+
+// laneKey is the lane that a route's requests are handled in. All inline routes
+// share one.
+func (r *Route) laneKey() *Route {
+	if r.opts.inline {
+		return nil
+	}
+	return r
 }
 
 // enqueue adds f to those that wait. Those that were ended while they waited
 // make room when it is needed. Called with mu held.
-func (s *server) enqueue(waiting []*inflight, f *inflight) ([]*inflight, error) {
-	if len(waiting) >= waitLimit {
+func (s *server) enqueue(waiting []*inflight, f *inflight, limit int) ([]*inflight, error) {
+	if len(waiting) >= limit {
 		waiting = slices.DeleteFunc(waiting, func(f *inflight) bool {
 			ended := f.ctx.Err() != nil
 			if ended {
@@ -68,7 +80,7 @@ func (s *server) enqueue(waiting []*inflight, f *inflight) ([]*inflight, error) 
 			return ended
 		})
 	}
-	if len(waiting) >= waitLimit {
+	if len(waiting) >= limit {
 		return waiting, &Error{Topic: f.req.Topic(), Errno: EAGAIN,
 			Message: fmt.Sprintf("service is overloaded: %d requests wait", len(waiting))}
 	}
@@ -113,7 +125,7 @@ func (s *server) next(done *inflight) (f *inflight) {
 	return f
 }
 
-// runLane is run for a sequential route.
+// runLane is run for requests that are handled one at a time.
 func (s *server) runLane(ln *lane, f *inflight) {
 	defer func() {
 		if f != nil {
@@ -128,15 +140,21 @@ func (s *server) runLane(ln *lane, f *inflight) {
 	}
 }
 
+// nextInLane ends the bookkeeping of a request that has been handled and returns
+// the one whose turn it is. The response of an inline handler may be held back
+// for a moment while others are about to follow.
 func (s *server) nextInLane(ln *lane, done *inflight) (f *inflight) {
 	s.mu.Lock()
-	defer s.mu.Unlock()
 	s.forget(done)
-	if len(ln.waiting) == 0 {
-		delete(s.lanes, done.route)
-		return nil
+	if len(ln.waiting) > 0 {
+		f, ln.waiting = dequeue(ln.waiting)
+	} else {
+		delete(s.lanes, done.route.laneKey())
 	}
-	f, ln.waiting = dequeue(ln.waiting)
+	s.mu.Unlock()
+	if done.route.opts.inline {
+		s.c.flushSoon(done.l, f != nil && f.l == done.l)
+	}
 	return f
 }
 

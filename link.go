@@ -3,7 +3,6 @@ package flux
 import (
 	"context"
 	"errors"
-	"runtime"
 	"sync/atomic"
 
 	"github.com/flux-sdk/flux/codec"
@@ -14,19 +13,16 @@ import (
 // link is one connection to a broker, with the matchtags in use on it. The
 // fields below the line are guarded by conn.mu.
 type link struct {
-	t         transport.Conn
-	q         transport.Queuer
-	side      *sideQueue         // q, if t is no Queuer itself
-	more      func() bool        // the next message is in memory already
-	skipYield func()             // Recv has nobody to let run first
-	recycler  transport.Recycler // nil if messages keep their memory
-	ended     chan struct{}      // closed when the reader has returned
-	baton     baton
-	tasks     atomic.Int32 // handlers on goroutines of their own
+	t        transport.Conn
+	q        transport.Queuer
+	side     *sideQueue         // q, if t is no Queuer itself
+	more     func() bool        // the next message is in memory already
+	recycler transport.Recycler // nil if messages keep their memory
+	ended    chan struct{}      // closed when the reader has returned
+	tasks    atomic.Int32       // handlers on goroutines of their own
 
 	// Of the reader alone.
 	follows bool // the next message is in memory
-	woke    bool // the batch has woken a goroutine, or may have
 	replies replies
 	origin  *origin            // of the last reply
 	origins map[string]*origin // by topic
@@ -49,11 +45,6 @@ func (c *conn) newLink(t transport.Conn) *link {
 	l.more = func() bool { return false }
 	if b, ok := t.(transport.Batcher); ok {
 		l.more = b.Buffered
-	}
-	l.skipYield = func() {}
-	// With one processor nobody else would run those whom an inline handler wakes.
-	if y, ok := t.(transport.Yielder); ok && runtime.GOMAXPROCS(0) > 1 {
-		l.skipYield = y.SkipYield
 	}
 	if r, ok := t.(transport.Recycler); ok && !c.watch.seesMessages() { // who may keep them
 		l.recycler = r

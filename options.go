@@ -210,17 +210,16 @@ func Sequential() RouteOption {
 	return routeOption(func(o *routeOptions) { o.sequential = true })
 }
 
-// Inline makes a route's requests run on the goroutine that reads the
-// connection, one after another, which spares a short handler the goroutine of
-// its own and lets its responses leave together with others. The route's
-// handlers are not counted by [MaxInFlight].
+// Inline makes the requests of all routes that have it run one at a time, in
+// order of arrival, on one goroutine of the service. That spares a short handler
+// the goroutine of its own and lets its response leave together with others.
 //
-// It is for handlers that neither wait nor compute for long. One that takes
-// more than some milliseconds, or waits for a reply over its own client, delays
-// what the connection receives until another goroutine has taken over reading,
-// and harms nothing else; but a route that does so regularly is better off
-// without Inline. It has no effect on a [Sequential] route, which keeps the
-// order even then, and in a mux that is behind another handler.
+// It is for handlers that neither wait nor compute for long: one that does holds
+// up the service's other Inline routes, and one that waits for the answer of
+// another Inline route of its own service waits until its ctx ends. Requests
+// that wait for their turn are bounded as those of other routes are, by
+// [MaxInFlight] and 1024 more. Inline has no effect on a [Sequential] route, and
+// none in a mux that is behind another handler.
 func Inline() RouteOption {
 	return routeOption(func(o *routeOptions) { o.inline = true })
 }

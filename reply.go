@@ -36,8 +36,6 @@ type inflight struct {
 	route *Route
 	ctx   requestContext
 
-	turn uint64 // of the reader's, if it runs the handler itself
-
 	// Guarded by s.mu.
 	from       *sender
 	prev, next *inflight // in accepted
@@ -94,10 +92,10 @@ func (f *inflight) failing(err error) error {
 	return err
 }
 
-// flush starts the writing of what was queued, possibly with what follows soon,
-// or leaves that to the reader, who does it for all at the end of a batch.
+// flush starts the writing of what was queued, possibly with what follows soon.
+// For the one response of an inline handler, server.nextInLane does that.
 func (f *inflight) flush(soon bool) {
-	if f.turn != 0 && f.l.baton.turn.Load() == f.turn {
+	if f.route.opts.inline && !f.req.Streaming() {
 		return
 	}
 	if !soon && f.l.tasks.Load() > 1 {

@@ -51,23 +51,18 @@ func newServer(c *conn, owner *Client, name string, h Handler, ctx context.Conte
 }
 
 // request takes a request of this service. It runs on the reader and does not
-// wait. It reports false if the reader has lost the link to a handler.
-func (s *server) request(l *link, m *codec.Message) (mine bool) {
+// wait.
+func (s *server) request(l *link, m *codec.Message) {
 	route, err := s.route(m)
 	if err == nil && route == nil {
-		return true // it was for the server itself
+		return // it was for the server itself
 	}
 	if err == nil {
-		f := s.newInflight(l, m, route)
-		l.woke = l.woke || !route.opts.inline
-		if err = s.accept(f); err == nil && route.opts.inline {
-			return s.runInline(f)
-		}
+		err = s.accept(s.newInflight(l, m, route))
 	}
 	if err != nil {
 		s.c.refuseWith(l, m, err)
 	}
-	return true
 }
 
 func (s *server) newInflight(l *link, m *codec.Message, route *Route) *inflight {
