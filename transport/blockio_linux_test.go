@@ -185,53 +185,6 @@ func TestBlockIORests(t *testing.T) {
 			t.Errorf("after a request with flags %v a call has begun: %v", m.Flags, got)
 		}
 	}
-	recv(t, other) // the streaming one
-	for range tripLeast {
-		want(t, other, asking)
-		send(t, other, codec.NewResponse(asking))
-		recv(t, c)
-		asking.Matchtag++
-		send(t, c, asking)
-	}
-	if c.r.rest.trips.shortest() == 0 {
-		t.Error("how long replies take is not measured")
-	}
-	if !c.r.rest.trips.waited() {
-		t.Error("those who wait for their replies are taken for ones who do not")
-	}
-	for i := range c.r.rest.trips.last {
-		c.r.rest.trips.last[i].took = time.Hour
-	}
-	for waiting := 2; waiting < 2*restCrowd; waiting++ { // the streaming one, and the last
-		send(t, other, codec.NewEvent("flow.event"))
-		recv(t, c)
-		if c.r.rest.deep != (waiting >= restCrowd) {
-			t.Errorf("with %d requests that wait calls are a flow: %v", waiting, c.r.rest.deep)
-		}
-		asking.Matchtag++
-		send(t, c, asking)
-	}
-}
-
-// Of one who goes on after a request it is known that he does.
-func TestBlockIORestsOfOneWhoGoesOn(t *testing.T) {
-	b, peer := blockPair(t)
-	c := newStreamConn(b, Config{})
-	defer c.Close()
-	other := NewConn(peer, Config{})
-	for n := range uint32(tripLeast) {
-		m := request("some.call", n+1, nil)
-		if err := c.Queue(m, false); err != nil {
-			t.Fatal(err)
-		}
-		c.FlushAsync()
-		want(t, other, m)
-		send(t, other, codec.NewResponse(m))
-		recv(t, c)
-	}
-	if c.r.rest.trips.shortest() == 0 || c.r.rest.trips.waited() {
-		t.Errorf("replies took %v, and somebody waited: %v", c.r.rest.trips.shortest(), c.r.rest.trips.waited())
-	}
 }
 
 // A read by itself takes what is there and what comes later, and ends with Close.

@@ -85,7 +85,7 @@ func (c *streamConn) AdmitFlow(ctx context.Context) error { return c.w.admit(ctx
 func (c *streamConn) Queue(m *codec.Message, flush bool) error {
 	asks := m.Type == codec.TypeRequest && m.Flags&codec.FlagNoResponse == 0
 	if asks && m.Flags&codec.FlagStreaming == 0 {
-		c.r.rest.sending(m.Matchtag, flush)
+		c.r.rest.sending()
 	}
 	err := c.w.put(m, flush)
 	if asks && err == nil {

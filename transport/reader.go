@@ -239,8 +239,8 @@ func (r *reader) fill(n int) error {
 		r.at = 0
 	}
 	r.yield()
-	if r.rest.can && r.rest.due(r.w.inflight.Load()) {
-		nap(r.rest.pause())
+	if r.rest.can && r.rest.due() {
+		nap(restPause)
 	}
 	for r.end-r.at < n {
 		room := r.buf[r.end:]

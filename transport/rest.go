@@ -17,12 +17,6 @@ const (
 	// in a row may bring less before there are no more.
 	restYield = 2
 	restTries = 6
-	// restCrowd is how many requests must wait for replies, and restShare how many
-	// times as long as a rest these must take, for calls to count as a flow, too.
-	// restShort is the shortest rest that pays.
-	restCrowd = 8
-	restShare = 2
-	restShort = 120 * time.Microsecond
 )
 
 // rest lets a busy one-way flow, of events or of a stream's responses, gather
@@ -32,20 +26,11 @@ const (
 // reader, but for asked.
 //
 // A call that begins ends the resting for the next restAfter messages, so its
-// reply meets a reader that waits for it. But where many wait, and replies come
-// fast although each has taken several times as long as a rest, the broker has
-// others to work on meanwhile: the calls are a flow themselves. One who goes on
-// after a call asks for more as soon as he is told of replies, so those of the last
-// read count as waiting. With callers that wait this would spare as much of the
-// processor, but it takes some of the rate, and they are the ones who notice.
+// reply meets a reader that waits for it.
 type rest struct {
 	can   bool // every read that waits is a wake-up of a thread
 	asked atomic.Bool
-	trips trips
 
-	answers int32 // since the last read
-
-	deep   bool      // calls are a flow, too, as of the last read
 	flow   int       // messages in a row
 	seen   int       // of these at the last read
 	since  time.Time // of the last read
@@ -55,44 +40,22 @@ type rest struct {
 
 // received takes note of a message.
 func (r *rest) received(m *codec.Message) {
-	if m.Type == codec.TypeResponse && m.Final() {
-		r.trips.end(m.Matchtag)
-		r.answers++
-	}
-	if m.Type == codec.TypeEvent || m.Type == codec.TypeResponse && (!m.Final() || r.deep) {
+	if m.Type == codec.TypeEvent || m.Type == codec.TypeResponse && !m.Final() {
 		r.flow++
 	} else {
 		r.flow, r.seen = 0, 0
 	}
 }
 
-// sending takes note of a request that has a response; waits says that whoever
-// sends it does nothing else until that comes.
-func (r *rest) sending(tag uint32, waits bool) {
-	if r.can {
-		r.trips.begin(tag, waits)
-		if !r.asked.Load() {
-			r.asked.Store(true)
-		}
+// sending takes note of a request that has one response.
+func (r *rest) sending() {
+	if r.can && !r.asked.Load() {
+		r.asked.Store(true)
 	}
 }
 
-// pause is for how long to rest.
-func (r *rest) pause() time.Duration {
-	if r.deep {
-		return min(restPause, r.trips.shortest()/restShare)
-	}
-	return restPause
-}
-
-// due reports, before a read, whether it pays to rest while so many requests wait
-// for replies.
-func (r *rest) due(waiting int32) bool {
-	if !r.trips.waited() {
-		waiting += r.answers
-	}
-	r.answers = 0
-	r.deep = waiting >= restCrowd && r.trips.shortest() >= restShare*restShort
+// due reports, before a read, whether it pays to rest.
+func (r *rest) due() bool {
 	if r.flow < restAfter {
 		return false
 	}
@@ -102,7 +65,7 @@ func (r *rest) due(waiting int32) bool {
 	} else {
 		r.poor = 0
 	}
-	if r.asked.Load() && !r.deep || r.poor == restTries {
+	if r.asked.Load() || r.poor == restTries {
 		r.asked.Store(false)
 		r.flow, r.seen, r.rested, r.poor = 0, 0, false, 0
 		return false

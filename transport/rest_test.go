@@ -24,50 +24,33 @@ func TestRestDue(t *testing.T) {
 	}
 	calls := func(r *rest, n int) {
 		if r.received(event); n%100 == 0 {
-			r.sending(1, true)
+			r.sending()
 		}
 	}
-	call := func(r *rest, _ int) { r.received(final); r.sending(2, true) }
-	const long = restShare * restShort
+	call := func(r *rest, _ int) { r.received(final); r.sending() }
 	for _, tt := range []struct {
 		name string
 		gap  time.Duration // between messages, of which four are read at once
-		trip time.Duration // of the replies before
-		wait int32         // requests that wait for replies
 		feed func(r *rest, n int)
-		goOn bool // who sent those before did not wait
 		want bool
 	}{
-		{"fast events", restGap / 2, 0, 0, func(r *rest, _ int) { r.received(event) }, false, true},
-		{"fast stream", restGap / 2, 0, 1, func(r *rest, _ int) { r.received(item) }, false, true},
-		{"slow events", 2 * restGap, 0, 0, func(r *rest, _ int) { r.received(event) }, false, false},
-		{"requests among them", restGap / 2, 0, 0, mixed(request("some.call", 1, nil)), false, false},
-		{"responses among them", restGap / 2, 0, 1, mixed(final), false, false},
-		{"calls begin", restGap / 2, 0, 1, calls, false, false},
-		{"few calls begin that take long", restGap / 2, time.Second, restCrowd - 1, calls, false, false},
-		{"many calls begin that take long", restGap / 2, long, restCrowd, calls, false, true},
-		{"calls", restGap / 2, 0, restCrowd, call, false, false},
-		{"calls that are answered soon", restGap / 2, long - 1, restCrowd, call, false, false},
-		{"calls that take long", restGap / 2, long, restCrowd, call, false, true},
-		{"few calls that take long", restGap / 2, long, restCrowd - 1, call, false, false},
-		{"slow calls", 2 * restGap, long, restCrowd, call, false, false},
-		{"calls of one who goes on", restGap / 2, long, restCrowd - 4, call, true, true},
-		{"few calls of one who goes on", restGap / 2, long, restCrowd - 5, call, true, false},
+		{"fast events", restGap / 2, func(r *rest, _ int) { r.received(event) }, true},
+		{"fast stream", restGap / 2, func(r *rest, _ int) { r.received(item) }, true},
+		{"slow events", 2 * restGap, func(r *rest, _ int) { r.received(event) }, false},
+		{"requests among them", restGap / 2, mixed(request("some.call", 1, nil)), false},
+		{"responses among them", restGap / 2, mixed(final), false},
+		{"calls begin", restGap / 2, calls, false},
+		{"calls", restGap / 2, call, false},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				r := &rest{can: true}
-				for range tripLeast {
-					r.trips.begin(3, !tt.goOn)
-					time.Sleep(tt.trip)
-					r.trips.end(3)
-				}
 				read := func(n int) bool {
 					for i := range 4 {
 						time.Sleep(tt.gap)
 						tt.feed(r, 4*n+i)
 					}
-					return r.due(tt.wait)
+					return r.due()
 				}
 				for n := range restAfter/4 - 1 {
 					if read(n) {
@@ -99,7 +82,7 @@ func TestRestYield(t *testing.T) {
 		for range 100 * restAfter {
 			time.Sleep(restGap / 2)
 			r.received(codec.NewEvent("flow.event"))
-			if r.due(0) {
+			if r.due() {
 				rested++
 			}
 		}
@@ -107,30 +90,6 @@ func TestRestYield(t *testing.T) {
 			t.Errorf("it rests %d times, want at most %d times in %d messages", rested, restTries, restAfter)
 		}
 	})
-}
-
-// A rest is a fraction of what a reply takes.
-func TestRestPause(t *testing.T) {
-	for _, tt := range []struct{ trip, want time.Duration }{
-		{0, restPause}, // of events
-		{restShare * restShort, restShort},
-		{restShare * restShort * 3 / 2, restShort * 3 / 2},
-		{restShare * restPause, restPause},
-		{time.Hour, restPause},
-	} {
-		synctest.Test(t, func(t *testing.T) {
-			var r rest
-			for range tripLeast {
-				r.trips.begin(3, true)
-				time.Sleep(tt.trip)
-				r.trips.end(3)
-			}
-			r.due(restCrowd)
-			if got := r.pause(); got != tt.want {
-				t.Errorf("after replies that took %v it rests for %v, want %v", tt.trip, got, tt.want)
-			}
-		})
-	}
 }
 
 // A broker in this process gets no rest: that would keep its goroutines waiting.
