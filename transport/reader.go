@@ -32,19 +32,12 @@ const (
 	// the runtime takes a goroutine that does not for 10 ms for one that hogs its
 	// processor, and then takes that away at each system call.
 	yieldEvery = 5 * time.Millisecond
-	// With soonLeast to soonMost requests under way a reply is mostly there, or
-	// about to be. With fewer the wake-ups of ReadSoon cost more than it spares,
-	// with more there are rests.
-	soonLeast = 5
-	soonMost  = 20
 )
 
-// soonIO is a rawIO of which each read that waits is the wake-up of a thread.
-type soonIO interface {
+// threadIO is a rawIO of which each read that waits is the wake-up of a thread.
+type threadIO interface {
 	rawIO
-	// ReadSoon is Read that costs less if something is there or comes soon, and
-	// more if it waits for long.
-	ReadSoon(p []byte) (int, error)
+	WakesThread()
 }
 
 // reader splits a byte stream into messages. It reads as much as there is and
@@ -52,7 +45,6 @@ type soonIO interface {
 // share with others that came in the same read.
 type reader struct {
 	raw        rawIO
-	soon       soonIO  // raw, if each read that waits is the wake-up of a thread
 	w          *writer // of the same stream
 	max        int
 	dec        codec.Decoder
@@ -73,8 +65,7 @@ type reader struct {
 func (r *reader) init(raw rawIO, w *writer, maxSize int) {
 	r.raw, r.w, r.max = raw, w, maxSize
 	r.buf = make([]byte, firstBuffer)
-	r.soon, _ = raw.(soonIO)
-	r.rest.can = r.soon != nil
+	_, r.rest.can = raw.(threadIO)
 }
 
 // buffered reports whether a whole message is in the buffer, or the next call
@@ -247,7 +238,7 @@ func (r *reader) fill(n int) error {
 		if r.afterLarge && len(room) > shortRead && n <= shortRead {
 			room = room[:shortRead]
 		}
-		k, err := r.read(room)
+		k, err := r.raw.Read(room)
 		r.end += k
 		switch {
 		case r.end-r.at >= n:
@@ -258,15 +249,6 @@ func (r *reader) fill(n int) error {
 		}
 	}
 	return nil
-}
-
-func (r *reader) read(p []byte) (int, error) {
-	if r.soon != nil {
-		if n := r.w.inflight.Load(); soonLeast <= n && n <= soonMost {
-			return r.soon.ReadSoon(p)
-		}
-	}
-	return r.raw.Read(p)
 }
 
 // yield lets those go first whom the last batch woke: they may be whom the next

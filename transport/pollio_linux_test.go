@@ -17,8 +17,8 @@ import (
 	"github.com/flux-sdk/flux/codec"
 )
 
-// blockPair is a connected pair of which one end is on a blocking descriptor.
-func blockPair(t *testing.T) (*blockIO, *net.UnixConn) {
+// blockPair is a connected pair of which one end is a pollIO.
+func blockPair(t *testing.T) (*pollIO, *net.UnixConn) {
 	t.Helper()
 	ours, theirs, err := socketpair()
 	if err != nil {
@@ -29,7 +29,7 @@ func blockPair(t *testing.T) (*blockIO, *net.UnixConn) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b, err := takeBlockIO(ours)
+	b, err := takePollIO(ours)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -37,8 +37,8 @@ func blockPair(t *testing.T) (*blockIO, *net.UnixConn) {
 	return b, peer.(*net.UnixConn)
 }
 
-// takeBlockIO takes over the descriptor of c, which is closed.
-func takeBlockIO(c *net.UnixConn) (*blockIO, error) {
+// takePollIO takes over the descriptor of c, which is closed.
+func takePollIO(c *net.UnixConn) (*pollIO, error) {
 	f, err := c.File()
 	if err != nil {
 		return nil, err
@@ -49,10 +49,13 @@ func takeBlockIO(c *net.UnixConn) (*blockIO, error) {
 	if err != nil {
 		return nil, err
 	}
-	return newBlockIO(fd)
+	if err := syscall.SetNonblock(fd, true); err != nil {
+		return nil, err
+	}
+	return &pollIO{fd: fd}, nil
 }
 
-func TestBlockIOReadsAndWrites(t *testing.T) {
+func TestPollIOReadsAndWrites(t *testing.T) {
 	b, peer := blockPair(t)
 	if _, err := peer.Write([]byte("abc")); err != nil {
 		t.Fatal(err)
@@ -73,7 +76,7 @@ func TestBlockIOReadsAndWrites(t *testing.T) {
 	}
 }
 
-func TestBlockIOTryWriteDoesNotWait(t *testing.T) {
+func TestPollIOTryWriteDoesNotWait(t *testing.T) {
 	b, peer := blockPair(t)
 	data := bytes.Repeat([]byte("x"), 4<<20)
 	n, err := b.TryWrite(data)
@@ -95,7 +98,7 @@ func TestBlockIOTryWriteDoesNotWait(t *testing.T) {
 }
 
 // Close wakes a Read and a Write that wait, and the descriptor is free after.
-func TestBlockIOCloseWakes(t *testing.T) {
+func TestPollIOCloseWakes(t *testing.T) {
 	for range 50 {
 		b, _ := blockPair(t)
 		var wg sync.WaitGroup
@@ -125,7 +128,7 @@ func TestBlockIOCloseWakes(t *testing.T) {
 	}
 }
 
-func TestBlockIOAbortEndsReadAfterWhatArrived(t *testing.T) {
+func TestPollIOAbortEndsReadAfterWhatArrived(t *testing.T) {
 	b, peer := blockPair(t)
 	if _, err := peer.Write([]byte("last")); err != nil {
 		t.Fatal(err)
@@ -159,8 +162,8 @@ func TestLocalIOInOneProcess(t *testing.T) {
 	}
 }
 
-// A conn on a blocking descriptor tells its reader what it needs to know to rest.
-func TestBlockIORests(t *testing.T) {
+// A conn on a pollIO tells its reader what it needs to know to rest.
+func TestPollIORests(t *testing.T) {
 	b, peer := blockPair(t)
 	c := newStreamConn(b, Config{})
 	defer c.Close()
@@ -187,36 +190,6 @@ func TestBlockIORests(t *testing.T) {
 	}
 }
 
-// A read by itself takes what is there and what comes later, and ends with Close.
-func TestBlockIOReadSoon(t *testing.T) {
-	b, peer := blockPair(t)
-	b.watch() // or else it would wait by itself anyway
-	p := make([]byte, 8)
-	for _, early := range []bool{true, false} {
-		write := func() { peer.Write([]byte("abc")) }
-		if early {
-			write()
-		} else {
-			go write()
-		}
-		if n, err := b.ReadSoon(p); err != nil || string(p[:n]) != "abc" {
-			t.Fatalf("ReadSoon = %q, %v", p[:n], err)
-		}
-	}
-	if b.more {
-		t.Error("the next Read waits by itself, too")
-	}
-	read := make(chan error)
-	go func() {
-		_, err := b.ReadSoon(p)
-		read <- err
-	}()
-	b.Close()
-	if err := <-read; err == nil {
-		t.Error("ReadSoon returned without an error")
-	}
-}
-
 // sleeps is how often a thread has gone to sleep, and whether it is asleep.
 func sleeps(t *testing.T, tid int) (n int, asleep bool) {
 	t.Helper()
@@ -236,17 +209,9 @@ func sleeps(t *testing.T, tid int) (n int, asleep bool) {
 }
 
 // A Read that waits sleeps on while the peer takes what was written to it.
-func TestBlockIOWakesForArrivalsOnly(t *testing.T) {
+func TestPollIOWakesForArrivalsOnly(t *testing.T) {
 	b, peer := blockPair(t)
 	p := make([]byte, 8)
-	for range plainReads { // these are not worth the trouble
-		if _, err := peer.Write(p); err != nil {
-			t.Fatal(err)
-		}
-		if _, err := b.Read(make([]byte, 64)); err != nil {
-			t.Fatal(err)
-		}
-	}
 	thread := make(chan int, 1)
 	read := make(chan error)
 	go func() {
@@ -279,35 +244,25 @@ func TestBlockIOWakesForArrivalsOnly(t *testing.T) {
 	}
 }
 
-// A connection gives back its descriptors.
-func TestBlockIODescriptors(t *testing.T) {
+// A connection gives back its descriptor.
+func TestPollIODescriptor(t *testing.T) {
 	refersTo := func(fd int) string {
 		name, _ := os.Readlink(fmt.Sprintf("/proc/self/fd/%d", fd))
 		return name
 	}
 	b, _ := blockPair(t)
-	if b.ep != noEpoll {
-		t.Error("a connection begins with an epoll")
-	}
-	b.watch()
-	socket, epoll := refersTo(b.fd), refersTo(b.ep)
+	socket := refersTo(b.fd)
 	if socket == "" {
 		t.Skip("no /proc here")
-	}
-	if !strings.Contains(epoll, "eventpoll") {
-		t.Fatalf("the epoll is %q", epoll)
 	}
 	b.Close()
 	if got := refersTo(b.fd); got == socket {
 		t.Errorf("descriptor %d is still %s", b.fd, got)
 	}
-	if got := refersTo(b.ep); got == epoll {
-		t.Errorf("descriptor %d is still %s", b.ep, got)
-	}
 }
 
 // What is queued when the reader comes to wait is written by it.
-func TestBlockIOReaderWrites(t *testing.T) {
+func TestPollIOReaderWrites(t *testing.T) {
 	b, peer := blockPair(t)
 	c := newStreamConn(b, Config{})
 	defer c.Close()
@@ -317,28 +272,4 @@ func TestBlockIOReaderWrites(t *testing.T) {
 	go c.Recv(new(codec.Message))
 	peer.SetReadDeadline(time.Now().Add(patience))
 	want(t, NewConn(peer, Config{}), request("some.call", 1, nil))
-}
-
-// Where there is no epoll to be had, a Read waits by itself.
-func TestBlockIOWithoutEpoll(t *testing.T) {
-	file, err := os.Open(".")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer file.Close()
-	b := &blockIO{fd: int(file.Fd()), ep: noEpoll, plain: plainReads}
-	if b.watch(); b.ep != noEpoll {
-		t.Fatal("a directory has an epoll")
-	}
-	b, peer := blockPair(t)
-	b.plain = -1 // as if it had been tried
-	for range 2 * plainReads {
-		if _, err := peer.Write([]byte("abc")); err != nil {
-			t.Fatal(err)
-		}
-		p := make([]byte, 8)
-		if n, err := b.Read(p); err != nil || string(p[:n]) != "abc" || b.ep != noEpoll {
-			t.Fatalf("Read = %q, %v, with an epoll: %v", p[:n], err, b.ep != noEpoll)
-		}
-	}
 }
