@@ -27,7 +27,6 @@ func (s *server) accept(f *inflight) (err error) {
 	case s.running < s.opts.maxInFlight:
 		s.running++
 		f.started = true
-		f.l.tasks.Add(1)
 		go s.run(f)
 	default:
 		s.waiting, err = s.enqueue(s.waiting, f, waitLimit)
@@ -111,7 +110,6 @@ func (s *server) run(f *inflight) {
 // next ends the bookkeeping of a request that has been handled, and returns the
 // one whose turn it is.
 func (s *server) next(done *inflight) (f *inflight) {
-	done.l.tasks.Add(-1)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.forget(done)
@@ -121,7 +119,6 @@ func (s *server) next(done *inflight) (f *inflight) {
 		return nil
 	}
 	f, s.waiting = dequeue(s.waiting)
-	f.l.tasks.Add(1)
 	return f
 }
 

@@ -3,7 +3,6 @@ package flux
 import (
 	"context"
 	"errors"
-	"sync/atomic"
 
 	"github.com/flux-sdk/flux/codec"
 	"github.com/flux-sdk/flux/internal/mtag"
@@ -19,7 +18,6 @@ type link struct {
 	more     func() bool        // the next message is in memory already
 	recycler transport.Recycler // nil if messages keep their memory
 	ended    chan struct{}      // closed when the reader has returned
-	tasks    atomic.Int32       // handlers on goroutines of their own
 
 	// Of the reader alone.
 	follows bool // the next message is in memory

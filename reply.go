@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"runtime"
 	"strings"
 	"sync"
 
@@ -97,9 +96,6 @@ func (f *inflight) failing(err error) error {
 func (f *inflight) flush(soon bool) {
 	if f.route.opts.inline && !f.req.Streaming() {
 		return
-	}
-	if !soon && f.l.tasks.Load() > 1 {
-		runtime.Gosched() // others are about to respond too: one write will do
 	}
 	f.s.c.flushSoon(f.l, soon)
 }
