@@ -145,7 +145,7 @@ func (cl *Client) post(ctx context.Context, op string, m *codec.Message) error {
 			return &opError{op: op, topic: m.Topic, err: err, unsent: true}
 		}
 		c.mu.Unlock()
-		if err = c.transmit(ctx, cl, l, m, false); err == nil {
+		if err = c.transmit(ctx, cl, l, m); err == nil {
 			return nil
 		}
 		if !c.replaced(ctx, cl, l, err) {

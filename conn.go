@@ -72,12 +72,6 @@ func (p *pending) op() string {
 	return "call"
 }
 
-// async reports whether whoever started p goes on, perhaps with the next.
-func (p *pending) async() bool {
-	_, ok := p.sink.(*goCall)
-	return ok
-}
-
 // sink is where replies go. Its methods are called with no lock held and must
 // not wait: reply runs on the reader.
 type sink interface {
@@ -106,15 +100,11 @@ func newConn(t transport.Conn, o dialOptions) *conn {
 	return c
 }
 
-// flushEvery is how many messages of a batch are dealt with before what they
-// made is written: the peer is at work on it while the rest is.
-const flushEvery = 64
-
 // read is the reader loop of a link. It never waits for anything but the
 // transport.
 func (c *conn) read(l *link) {
 	var m codec.Message
-	for n := 1; ; n++ {
+	for {
 		if err := l.t.Recv(&m); err != nil {
 			c.lost(l, err)
 			close(l.ended)
@@ -130,12 +120,7 @@ func (c *conn) read(l *link) {
 		case codec.TypeEvent:
 			c.event(l, &m)
 		}
-		if l.follows {
-			if n%flushEvery == 0 {
-				c.flush(l)
-			}
-		} else {
-			n = 0
+		if !l.follows {
 			c.flush(l)
 		}
 	}

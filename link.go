@@ -136,9 +136,8 @@ func (cl *Client) while(ctx context.Context) (context.Context, context.CancelFun
 }
 
 // transmit sends m on a link that admit has returned. It waits only on a
-// transport that cannot do without, within ctx and the owner's life. async says
-// that the sender goes on instead of waiting for a response.
-func (c *conn) transmit(ctx context.Context, owner *Client, l *link, m *codec.Message, async bool) error {
+// transport that cannot do without, within ctx and the owner's life.
+func (c *conn) transmit(ctx context.Context, owner *Client, l *link, m *codec.Message) error {
 	c.stamp(m)
 	var err error
 	switch {
@@ -152,17 +151,14 @@ func (c *conn) transmit(ctx context.Context, owner *Client, l *link, m *codec.Me
 	case c.watch != nil:
 		err = c.watch.queue(l.q, m)
 	default:
-		err = l.q.Queue(m, !async)
+		err = l.q.Queue(m, true)
 	}
 	if err != nil {
 		return err
 	}
 	c.stats.tx.count(m.Type)
-	switch {
-	case c.watch != nil:
+	if c.watch != nil {
 		c.flush(l)
-	case async:
-		l.q.FlushAsync()
 	}
 	return nil
 }

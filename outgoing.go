@@ -30,7 +30,7 @@ func (c *conn) begin(ctx context.Context, p *pending, m *codec.Message) error {
 		}
 		c.debugWhere(p)
 		m.Matchtag = tag
-		err = c.transmit(ctx, p.owner, l, m, p.async())
+		err = c.transmit(ctx, p.owner, l, m)
 		switch {
 		case err == nil && p.stream:
 			c.begun(p)
@@ -121,7 +121,7 @@ func (c *conn) flush(l *link) {
 	if c.watch != nil {
 		c.watch.flush()
 	}
-	l.q.Flush()
+	l.q.FlushByReader()
 }
 
 // flushSoon is flush that may wait for more, for a moment, if soon says so.

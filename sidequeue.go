@@ -54,9 +54,9 @@ func (s *sideQueue) Queue(m *codec.Message, _ bool) error {
 
 func (s *sideQueue) Flush() {}
 
-func (s *sideQueue) FlushSoon() {}
+func (s *sideQueue) FlushByReader() {}
 
-func (s *sideQueue) FlushAsync() {}
+func (s *sideQueue) FlushSoon() {}
 
 func (s *sideQueue) Full() bool {
 	s.mu.Lock()

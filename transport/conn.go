@@ -4,7 +4,6 @@ import (
 	"context"
 	"io"
 	"sync"
-	"sync/atomic"
 
 	"github.com/flux-sdk/flux/codec"
 )
@@ -50,9 +49,6 @@ func (p *plainIO) Close() error {
 type streamConn struct {
 	r reader
 	w writer
-	// inflight counts requests that wait for a reply: a hint for the writer
-	// that others are about to send too. It is not exact.
-	inflight atomic.Int32
 }
 
 // NewConn makes a Conn of a byte stream on which any handshake is over. The
@@ -65,7 +61,7 @@ func NewConn(rwc io.ReadWriteCloser, cfg Config) Conn {
 func newStreamConn(raw rawIO, cfg Config) *streamConn {
 	c := &streamConn{}
 	c.r.init(raw, &c.w, cfg.MaxSize)
-	c.w.init(raw, cfg.MaxSize, &c.inflight)
+	c.w.init(raw, cfg.MaxSize)
 	return c
 }
 
@@ -73,7 +69,11 @@ func (c *streamConn) Send(ctx context.Context, m *codec.Message) error {
 	if err := c.w.admit(ctx, sendLimit); err != nil {
 		return err
 	}
-	return c.Queue(m, true)
+	if err := c.Queue(m, false); err != nil {
+		return err
+	}
+	c.Flush()
+	return nil
 }
 
 func (c *streamConn) Full() bool { return c.w.full() }
@@ -83,22 +83,17 @@ func (c *streamConn) Admit(ctx context.Context) error { return c.w.admit(ctx, se
 func (c *streamConn) AdmitFlow(ctx context.Context) error { return c.w.admit(ctx, flowLimit) }
 
 func (c *streamConn) Queue(m *codec.Message, flush bool) error {
-	asks := m.Type == codec.TypeRequest && m.Flags&codec.FlagNoResponse == 0
-	if asks && m.Flags&codec.FlagStreaming == 0 {
+	if m.Type == codec.TypeRequest && m.Flags&(codec.FlagNoResponse|codec.FlagStreaming) == 0 {
 		c.r.rest.sending()
 	}
-	err := c.w.put(m, flush)
-	if asks && err == nil {
-		c.inflight.Add(1)
-	}
-	return err
+	return c.w.put(m, flush)
 }
 
-func (c *streamConn) Flush() { c.w.flush() }
+func (c *streamConn) Flush() { c.w.writeQueued() }
+
+func (c *streamConn) FlushByReader() { c.w.flush() }
 
 func (c *streamConn) FlushSoon() { c.w.flushSoon() }
-
-func (c *streamConn) FlushAsync() { c.w.flushAsync() }
 
 func (c *streamConn) Recv(m *codec.Message) error { return c.recv(m, false) }
 
@@ -115,16 +110,8 @@ func (c *streamConn) received(m *codec.Message) {
 	if c.r.rest.can {
 		c.r.rest.received(m)
 	}
-	if m.Type == codec.TypeResponse && len(m.Routes) == 0 && m.Final() {
-		c.inflight.Add(-1)
-	}
 }
 
 func (c *streamConn) Buffered() bool { return c.r.buffered() }
-
-func (c *streamConn) SkipYield() {
-	// A peer in this process is to be let run in any case.
-	c.r.skipYield = c.r.rest.can
-}
 
 func (c *streamConn) Close() error { return c.w.close() }

@@ -25,7 +25,7 @@ type cork struct {
 // times what encoding a small frame does, and each wakes the peer.
 func (w *writer) flushSoon() {
 	w.mu.Lock()
-	if w.flushing || w.q.size == 0 || w.q.size < corkBytes && w.holdBack() {
+	if w.flushing || w.q.size == 0 || w.awake.Load() || w.q.size < corkBytes && w.holdBack() {
 		w.mu.Unlock()
 		return
 	}

@@ -2,8 +2,6 @@ package transport
 
 import (
 	"io"
-	"runtime"
-	"time"
 
 	"github.com/flux-sdk/flux/codec"
 )
@@ -28,10 +26,10 @@ const (
 	// blockSize is the most that small bodies share one allocation of. A body
 	// that is kept keeps its block.
 	blockSize = 4 << 10
-	// yieldEvery is how often the reader gives way even if it has woken nobody:
-	// the runtime takes a goroutine that does not for 10 ms for one that hogs its
-	// processor, and then takes that away at each system call.
-	yieldEvery = 5 * time.Millisecond
+	// flushEvery is how many messages are taken out of the buffer before what
+	// they have brought about is written: the peer is at work on it while the rest
+	// is dealt with.
+	flushEvery = 64
 )
 
 // threadIO is a rawIO of which each read that waits is the wake-up of a thread.
@@ -56,9 +54,8 @@ type reader struct {
 	sharing    int32   // messages that have a part of blockMem
 	mem        *Memory // of the last body, if it can be used again
 	rest       rest
-	afterLarge bool      // the last body was large
-	skipYield  bool      // the last batch woke nobody
-	yielded    time.Time // when others were last let run
+	afterLarge bool // the last body was large
+	taken      int  // messages out of the buffer since the last wait
 	err        error
 }
 
@@ -104,10 +101,16 @@ func (r *reader) next(m *codec.Message, lent bool) error {
 	if err == nil {
 		err = r.dec.Decode(m, body)
 	}
+	if r.taken++; r.taken%flushEvery == 0 {
+		r.w.writeQueued()
+	}
 	if err == nil && borrowed && !lent {
 		r.own(m)
 	}
-	r.err = err
+	if r.err = err; err != nil {
+		r.w.awake.Store(false) // nobody reads on
+		r.w.writeQueued()
+	}
 	return err
 }
 
@@ -140,9 +143,6 @@ func (r *reader) body(lent bool) (body []byte, borrowed bool, err error) {
 	r.mem = nil
 	r.afterLarge = n >= largeFrame
 	if n > bigFrame && r.end-r.at < n {
-		if r.rest.can {
-			r.yield()
-		}
 		if lent {
 			body, err = r.lentBig(n)
 		} else {
@@ -195,6 +195,8 @@ func (r *reader) newBlock(n int) {
 func (r *reader) bigBody(n int, body []byte) ([]byte, error) {
 	have := copy(body, r.buf[r.at:r.end])
 	r.at += have
+	r.w.readerWaits()
+	defer r.woken()
 	for {
 		for have < len(body) {
 			k, err := r.raw.Read(body[have:])
@@ -229,7 +231,7 @@ func (r *reader) fill(n int) error {
 		r.end = copy(r.buf, r.buf[r.at:r.end])
 		r.at = 0
 	}
-	r.yield()
+	r.w.readerWaits()
 	if r.rest.can && r.rest.due() {
 		nap(restPause)
 	}
@@ -242,6 +244,7 @@ func (r *reader) fill(n int) error {
 		r.end += k
 		switch {
 		case r.end-r.at >= n:
+			r.woken()
 		case err != nil && r.end > r.at:
 			return unexpected(err)
 		case err != nil:
@@ -251,21 +254,11 @@ func (r *reader) fill(n int) error {
 	return nil
 }
 
-// yield lets those go first whom the last batch woke: they may be whom the next
-// one is waited for from, and a thread may wait for long.
-func (r *reader) yield() {
-	if r.skipYield {
-		r.skipYield = false
-		if time.Since(r.yielded) < yieldEvery {
-			return
-		}
-	}
-	if !r.rest.can {
-		runtime.Gosched()
-		return
-	}
-	r.w.cover()
-	r.yielded = time.Now()
+// woken says that a wait for the peer is over: until the next one the reader
+// writes what is queued.
+func (r *reader) woken() {
+	r.w.awake.Store(true)
+	r.taken = 0
 }
 
 // unexpected turns the end of the stream inside a message into what it is.

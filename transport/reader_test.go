@@ -9,8 +9,6 @@ import (
 	"runtime"
 	"testing"
 	"testing/iotest"
-	"testing/synctest"
-	"time"
 
 	"github.com/flux-sdk/flux/codec"
 )
@@ -307,59 +305,5 @@ func FuzzReader(f *testing.F) {
 		}
 		c.Close()
 		raw.Close()
-	})
-}
-
-// A reader whose reads wake a thread lets others run before each, except where
-// it is said that there are none, and then not for long.
-func TestReaderYields(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		ours, theirs := BytePipe()
-		a, b := newStreamConn(ours.(rawIO), Config{}), NewConn(theirs, Config{})
-		defer a.Close()
-		defer b.Close()
-		big := request("some.topic", 1, pattern(2*bigFrame))
-		small := request("some.topic", 1, nil)
-		a.r.rest.can = true
-		read := func(what string, m *codec.Message, want bool) {
-			t.Helper()
-			time.Sleep(yieldEvery / 4)
-			before := a.r.yielded
-			send(t, b, m)
-			recv(t, a)
-			if got := a.r.yielded != before; got != want {
-				t.Errorf("%s: it yields: %v, want %v", what, got, want)
-			}
-		}
-		read("the first", small, true)
-		read("another", small, true)
-		a.SkipYield()
-		read("after SkipYield", small, false)
-		read("the one after that", small, true)
-		read("a large one", big, true)
-		a.SkipYield()
-		for range 2 {
-			read("SkipYield again and again", small, false)
-			a.SkipYield()
-		}
-		time.Sleep(yieldEvery)
-		read("SkipYield after a while", small, true)
-
-		// One that is in the buffer needs no wait.
-		if err := errors.Join(b.(Queuer).Queue(small, false), b.(Queuer).Queue(small, true)); err != nil {
-			t.Fatal(err)
-		}
-		recv(t, a)
-		before := a.r.yielded
-		time.Sleep(time.Millisecond)
-		if recv(t, a); a.r.yielded != before {
-			t.Error("it yields before what is there already")
-		}
-
-		// To a peer in this process it always gives way.
-		a.r.rest.can = false
-		if a.SkipYield(); a.r.skipYield {
-			t.Error("a peer in this process is not let run")
-		}
 	})
 }

@@ -58,13 +58,15 @@ type Queuer interface {
 	Queue(m *codec.Message, flush bool) error
 	// Flush starts writing what was queued. It does not wait.
 	Flush()
+	// FlushByReader is Flush for a connection that is always read, by one
+	// goroutine that calls Recv again soon: while that deals with messages, what is
+	// queued is written by it, before it waits for the next. A flushing Queue and
+	// FlushSoon leave it to the reader likewise.
+	FlushByReader()
 	// FlushSoon is Flush for one of many messages that nobody waits for: while
 	// they come fast, many of them leave together, a fraction of a millisecond
 	// later.
 	FlushSoon()
-	// FlushAsync is Flush for one who may queue more at once and waits for
-	// none of it yet: where other requests are under way, a goroutine writes.
-	FlushAsync()
 }
 
 // Batcher tells whether Recv has the next message in memory already, so that a
@@ -73,15 +75,6 @@ type Batcher interface {
 	// Buffered reports whether the next Recv returns without waiting. It
 	// belongs to the goroutine that calls Recv.
 	Buffered() bool
-}
-
-// Yielder is what a [Conn] has, besides, whose Recv lets other goroutines run
-// before it waits: those that the messages before have woken. All conns of this
-// package that are made of a byte stream are Yielders.
-type Yielder interface {
-	// SkipYield says that there are none, so that the next Recv that waits has
-	// no need to. It belongs to the goroutine that calls Recv.
-	SkipYield()
 }
 
 // Config is what a connector needs to know beyond the URI. The zero value

@@ -26,22 +26,20 @@ const (
 	// leaderTurn is how many bytes a sender writes for others before it hands
 	// the rest to a goroutine.
 	leaderTurn = 256 << 10
-	// coverMost is how many requests may be under way for cover to write what
-	// comes next.
-	coverMost = 3
 	// closeFlush is how long Close waits for what was accepted to be written.
 	closeFlush = time.Second
 )
 
-// writer is the queue of encoded frames and whoever writes it: the first to
-// queue writes for all that queue meanwhile, without ever waiting for the peer.
-// Where the stream takes no more, a goroutine takes over until all is written.
+// writer is the queue of encoded frames and the way they are written: the first
+// goroutine to queue writes for all that queue meanwhile, without ever waiting
+// for the peer. While the reader is awake, between two waits for the peer, it
+// writes for all before it waits again. Where the stream takes no more, a
+// goroutine takes over until all is written.
 type writer struct {
-	raw      rawIO
-	max      int
-	inflight *atomic.Int32
-	covered  atomic.Bool  // the reader will write what is queued now
-	backlog  atomic.Int64 // bytes accepted and not written; far below 0 once nothing is accepted
+	raw     rawIO
+	max     int
+	awake   atomic.Bool  // the reader will write what is queued now
+	backlog atomic.Int64 // bytes accepted and not written; far below 0 once nothing is accepted
 
 	mu       sync.Mutex
 	q        frames // accepted, not taken
@@ -57,8 +55,8 @@ type writer struct {
 	patience time.Duration // how long close waits for the queue to be written
 }
 
-func (w *writer) init(raw rawIO, maxSize int, inflight *atomic.Int32) {
-	w.raw, w.max, w.inflight = raw, maxSize, inflight
+func (w *writer) init(raw rawIO, maxSize int) {
+	w.raw, w.max = raw, maxSize
 	w.closing, w.patience = make(chan struct{}), closeFlush
 }
 
@@ -84,7 +82,7 @@ func (w *writer) admit(ctx context.Context, limit int) error {
 		if !w.flushing {
 			// All that was queued without a flush: nobody else may write it.
 			w.mu.Unlock()
-			w.flush()
+			w.writeQueued()
 			continue
 		}
 		if w.space == nil {
@@ -110,17 +108,13 @@ func (w *writer) put(m *codec.Message, flush bool) error {
 	before := w.q.size
 	err := w.q.add(m, w.max)
 	w.backlog.Add(int64(w.q.size - before))
-	crowd := w.inflight.Load() > 1
-	if err != nil || w.flushing || !flush || crowd && w.covered.Load() {
+	// The reader clears awake before it looks at the queue for the last time.
+	if err != nil || w.flushing || !flush || w.awake.Load() {
 		w.mu.Unlock()
 		return err
 	}
 	w.flushing = true
 	w.mu.Unlock()
-	if crowd {
-		// Others are about to send: let them, and write for them too.
-		runtime.Gosched()
-	}
 	w.lead()
 	return nil
 }
@@ -137,38 +131,27 @@ func (w *writer) claim() bool {
 	return true
 }
 
-// cover lets others run and then writes what they have queued. The caller is
-// about to wait for the peer, which so gets it before that: if one of them were
-// to write, another thread would have to wake up for him. Of many requests, more
-// leave together the longer it takes.
-func (w *writer) cover() {
-	if w.inflight.Load() > coverMost {
-		runtime.Gosched()
-		return
-	}
-	w.covered.Store(true)
+// readerWaits says that the reader is about to wait for the peer. It lets those
+// run first whom it has woken, and writes what they and others have queued: they
+// are likely to be the ones that the peer is waiting for.
+func (w *writer) readerWaits() {
+	w.writeQueued()
 	runtime.Gosched()
-	w.covered.Store(false) // first: who sees it set has queued before the flush
-	w.flush()
+	w.awake.Store(false) // first: a message that is queued with awake set is in the queue by now
+	w.writeQueued()
 }
 
+// flush sees to the queue being written.
 func (w *writer) flush() {
+	if !w.awake.Load() {
+		w.writeQueued()
+	}
+}
+
+// writeQueued writes the queue, unless somebody else does.
+func (w *writer) writeQueued() {
 	if w.claim() {
 		w.lead()
-	}
-}
-
-// flushAsync is flush by a goroutine, so that who queues one message after the
-// other is not at the stream for each, or by the reader, if that gives way. One
-// request alone gains nothing by it.
-func (w *writer) flushAsync() {
-	alone := w.inflight.Load() <= 1
-	switch {
-	case !alone && w.covered.Load() || !w.claim():
-	case alone:
-		w.lead()
-	default:
-		go w.lead()
 	}
 }
 
@@ -281,7 +264,7 @@ func (w *writer) close() error {
 			w.space = nil
 		}
 		w.mu.Unlock()
-		w.flush()
+		w.writeQueued()
 		w.mu.Lock()
 		var drained chan struct{}
 		if w.flushing {
