@@ -17,11 +17,9 @@ type event struct{ content }
 
 var errNoEvent = errors.New("flux: zero Event: received from a closed channel?")
 
-// newEvent makes the Event of a message. It belongs to the reader.
-func (l *link) newEvent(m *codec.Message, pc PayloadCodec) Event {
-	e := l.events.next(len(m.Payload), l.follows)
-	e.msg, e.codec = *m, pc
-	return Event{e}
+// newEvent makes the Event of a message.
+func newEvent(m *codec.Message, pc PayloadCodec) Event {
+	return Event{&event{content{codec: pc, msg: *m}}}
 }
 
 func failedEvent(err error) Event { return Event{&event{content{err: err}}} }
@@ -57,7 +55,7 @@ func (e Event) Decode(v any) error {
 	if e.e == nil {
 		return errNoEvent
 	}
-	return e.e.view().decode(v)
+	return e.e.decode(v)
 }
 
 // DecodeStrict is Decode, but a member that v has no place for is an error.
@@ -65,7 +63,7 @@ func (e Event) DecodeStrict(v any) error {
 	if e.e == nil {
 		return errNoEvent
 	}
-	return e.e.view().decodeStrict(v)
+	return e.e.decodeStrict(v)
 }
 
 // Bytes is the payload as it was published; see [Response.Bytes].
@@ -73,7 +71,7 @@ func (e Event) Bytes() ([]byte, error) {
 	if e.e == nil {
 		return nil, errNoEvent
 	}
-	return e.e.view().bytes()
+	return e.e.bytes()
 }
 
 // Text is the payload as text, without its NUL; see [Response.Text].
@@ -81,7 +79,7 @@ func (e Event) Text() (string, error) {
 	if e.e == nil {
 		return "", errNoEvent
 	}
-	return e.e.view().text()
+	return e.e.text()
 }
 
 // Message is the message behind the event, shared and not to be changed; nil

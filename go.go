@@ -25,7 +25,7 @@ func (cl *Client) Go(ctx context.Context, topic string, req any, opts ...CallOpt
 		own := *m
 		go func() {
 			r, err := cl.call(ctx, &own, o.cancelTopic)
-			if err != nil && (r.r == nil || r.Err() == nil) {
+			if err != nil && (r.c == nil || r.Err() == nil) {
 				r = failed(err) // an interceptor's
 			}
 			g.end(r)

@@ -77,16 +77,16 @@ func (r *Request) NoResponse() bool { return r.msg.Flags&codec.FlagNoResponse !=
 func (r *Request) Sender() string { return r.msg.Routes.Origin() }
 
 // Decode decodes the JSON payload into v; see [Response.Decode].
-func (r *Request) Decode(v any) error { return r.view().decode(v) }
+func (r *Request) Decode(v any) error { return r.content.decode(v) }
 
 // DecodeStrict is Decode, but a member that v has no place for is an error.
-func (r *Request) DecodeStrict(v any) error { return r.view().decodeStrict(v) }
+func (r *Request) DecodeStrict(v any) error { return r.content.decodeStrict(v) }
 
 // Bytes is the payload as it is on the wire; see [Response.Bytes].
-func (r *Request) Bytes() ([]byte, error) { return r.view().bytes() }
+func (r *Request) Bytes() ([]byte, error) { return r.content.bytes() }
 
 // Text is the payload as text, without its NUL; see [Response.Text].
-func (r *Request) Text() (string, error) { return r.view().text() }
+func (r *Request) Text() (string, error) { return r.content.text() }
 
 // Message is the message behind the request, shared and not to be changed.
 func (r *Request) Message() *codec.Message { return &r.msg }

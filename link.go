@@ -21,10 +21,6 @@ type link struct {
 
 	// Of the reader alone.
 	follows bool // the next message is in memory
-	replies replies
-	origin  *origin            // of the last reply
-	origins map[string]*origin // by topic
-	events  slab[event]
 	fan     []*subscription
 
 	tags  mtag.Table[*pending]

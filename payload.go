@@ -38,64 +38,54 @@ func ownJSON(v any) json.RawMessage {
 
 // decodeOwn decodes the response to one of the library's own requests.
 func (r Response) decodeOwn(v any) error {
-	if r.r == nil {
+	if r.c == nil {
 		return errNoResponse
 	}
-	return r.view().decodeBy(json.Unmarshal, v)
+	return r.c.decodeBy(json.Unmarshal, v)
 }
 
-// content is a received message as a Request or an Event has it.
+// content is what a Response, an Event and a Request are made of: a received
+// message, or the local error that stands in its place. Each road to the payload
+// passes err first.
 type content struct {
-	err   error // what went wrong here
+	err   error // what the message says went wrong, or what went wrong here
 	codec PayloadCodec
 	msg   codec.Message     // zero for a local error
 	mem   *transport.Memory // what msg refers to, if it can be used again; released
 }
 
-func (c *content) view() view { return view{c.err, c.codec, c.msg.Payload, c.msg.HasPayload(), c.mem} }
-
-// view is what the roads to the payload of a received message need. Each of them
-// passes err first.
-type view struct {
-	err     error // what the message says went wrong, or what went wrong here
-	codec   PayloadCodec
-	payload []byte
-	has     bool
-	mem     *transport.Memory
-}
-
-func (v view) bytes() ([]byte, error) {
-	if v.err != nil {
-		return nil, v.err
+func (c *content) bytes() ([]byte, error) {
+	if c.err != nil {
+		return nil, c.err
 	}
-	if v.mem == released {
+	if c.mem == released {
 		return nil, ErrReleased
 	}
-	return v.payload, nil
+	return c.msg.Payload, nil
 }
 
-func (v view) text() (string, error) {
+func (c *content) text() (string, error) {
 	switch {
-	case v.err != nil:
-		return "", v.err
-	case v.mem == released:
+	case c.err != nil:
+		return "", c.err
+	case c.mem == released:
 		return "", ErrReleased
-	case !v.has:
+	case !c.msg.HasPayload():
 		return "", ErrNoPayload
 	}
-	return codec.TextPayload(v.payload)
+	return codec.TextPayload(c.msg.Payload)
 }
 
-func (v view) decodeBy(unmarshal func([]byte, any) error, into any) error {
+func (c *content) decodeBy(unmarshal func([]byte, any) error, into any) error {
 	switch {
-	case v.err != nil:
-		return v.err
-	case v.mem == released:
+	case c.err != nil:
+		return c.err
+	case c.mem == released:
 		return fmt.Errorf("decode into %T: %w", into, ErrReleased)
-	case !v.has:
+	case !c.msg.HasPayload():
 		return fmt.Errorf("decode into %T: %w", into, ErrNoPayload)
 	}
-	b, err := codec.JSONPayload(v.payload)
+	b, err := codec.JSONPayload(c.msg.Payload)
 	if err != nil {
 		return fmt.Errorf("decode into %T: %w", into, err)
 	}
@@ -108,17 +98,17 @@ func (v view) decodeBy(unmarshal func([]byte, any) error, into any) error {
 	return nil
 }
 
-func (v view) decode(into any) error {
-	if v.err != nil {
-		return v.err // an item without a message has no codec either
+func (c *content) decode(into any) error {
+	if c.err != nil {
+		return c.err // an item without a message has no codec either
 	}
-	return v.decodeBy(v.codec.Unmarshal, into)
+	return c.decodeBy(c.codec.Unmarshal, into)
 }
 
 // decodeStrict refuses members that there is no place for, as an unpack format
 // that ends in "!" does in libflux.
-func (v view) decodeStrict(into any) error {
-	return v.decodeBy(func(b []byte, into any) error {
+func (c *content) decodeStrict(into any) error {
+	return c.decodeBy(func(b []byte, into any) error {
 		d := json.NewDecoder(bytes.NewReader(b))
 		d.DisallowUnknownFields()
 		if err := d.Decode(into); err != nil {

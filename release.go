@@ -5,28 +5,23 @@ import "github.com/flux-sdk/flux/transport"
 // released stands for the memory of a payload that has been released.
 var released = new(transport.Memory)
 
-// Release lets later messages use the memory of the response and its payload,
-// which spares the garbage collector much where payloads are large or responses
-// come fast. It need not be called. Where hooks or a trace are shown all messages,
-// payloads keep their memory.
+// Release lets later messages use the memory of the payload, which spares the
+// garbage collector much where payloads are large: a small one gains nothing. It
+// need not be called. Where hooks or a trace are shown all messages, payloads keep
+// their memory.
 //
 // Nothing that refers to the payload may be used afterwards: not what Bytes or
 // Message returned, nor a []byte that [CallAs] made of it. Of the Response and
 // its copies, Bytes, Text and the Decode methods fail with [ErrReleased], Message
-// is nil, and Err says what it did before. Of the response of an error, only the
-// payload is released. Nobody else may use them while Release is called; it may
-// be called again.
+// is nil, and Err says what it did before. Nobody else may use them while Release
+// is called; it may be called again.
 func (r Response) Release() {
-	p := r.r
-	if p == nil || r.released() {
+	if r.c == nil || r.c.msg.Type == 0 {
 		return
 	}
-	mem := p.mem
-	p.mem, p.payload = nil, nil
-	mem.Recycle()
-	if p.fail == nil && p.gen.CompareAndSwap(r.gen, r.gen+1) && p.of.given == nil {
-		p.recycle()
-	}
+	m := release(&r.c.mem)
+	r.c.msg.Payload = nil
+	m.Recycle()
 }
 
 // Release says that the handler needs the payload no more: later messages use

@@ -260,7 +260,7 @@ func (c *conn) event(l *link, m *codec.Message) {
 	if len(l.fan) == 0 {
 		return
 	}
-	e := l.newEvent(m, c.codec)
+	e := newEvent(m, c.codec)
 	for _, s := range l.fan {
 		if s.match != "" && !codec.Match(s.match, m.Topic) {
 			continue

@@ -23,9 +23,6 @@ const (
 	// beyond it memory grows with the bytes that really arrive. A payload of
 	// 1 MiB fits with its header.
 	claimStep = 1<<20 + 64<<10
-	// blockSize is the most that small bodies share one allocation of. A body
-	// that is kept keeps its block.
-	blockSize = 4 << 10
 	// flushEvery is how many messages are taken out of the buffer before what
 	// they have brought about is written: the peer is at work on it while the rest
 	// is dealt with.
@@ -39,8 +36,7 @@ type threadIO interface {
 }
 
 // reader splits a byte stream into messages. It reads as much as there is and
-// copies each small body out, so that a message owns its memory, which it may
-// share with others that came in the same read.
+// copies each small body out, so that a message owns its memory.
 type reader struct {
 	raw        rawIO
 	w          *writer // of the same stream
@@ -49,9 +45,6 @@ type reader struct {
 	big        []byte // for what is lent
 	buf        []byte
 	at, end    int
-	block      []byte  // what is left of the last block
-	blockMem   *Memory // that block is of, if it can be used again
-	sharing    int32   // messages that have a part of blockMem
 	mem        *Memory // of the last body, if it can be used again
 	rest       rest
 	afterLarge bool // the last body was large
@@ -158,36 +151,14 @@ func (r *reader) body(lent bool) (body []byte, borrowed bool, err error) {
 	return body, true, nil
 }
 
-// alloc returns memory for a body. As much is allocated for a small one as what
-// else is in the buffer will need.
+// alloc returns memory for a body.
 func (r *reader) alloc(n int) []byte {
-	if n > blockSize/4 {
-		if r.mem = nil; n > recycleMax {
-			return make([]byte, n)
-		}
-		r.mem = newMemory(n)
-		return r.mem.b[:n:n]
+	r.mem = nil
+	if n < recycleMin || n > recycleMax {
+		return make([]byte, n)
 	}
-	if len(r.block) < n {
-		r.newBlock(n)
-	}
-	b := r.block[:n:n]
-	r.block = r.block[n:]
-	r.mem = r.blockMem
-	r.sharing++
-	return b
-}
-
-// newBlock begins another block, for a body of n bytes and those that follow.
-func (r *reader) newBlock(n int) {
-	r.blockMem.full(r.sharing)
-	r.blockMem, r.sharing = nil, 0
-	if size := n + r.end - r.at; size < blockSize/4 {
-		r.block = make([]byte, size)
-	} else {
-		r.blockMem = newBlock()
-		r.block = r.blockMem.b
-	}
+	r.mem = newMemory(n)
+	return r.mem.b[:n:n]
 }
 
 // bigBody reads the rest of a body straight into its own memory, which begins

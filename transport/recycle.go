@@ -3,10 +3,12 @@ package transport
 import (
 	"math/bits"
 	"sync"
-	"sync/atomic"
 )
 
 const (
+	// recycleMin is the size of the smallest body whose memory can be used again:
+	// below, the garbage collector is as cheap.
+	recycleMin = 16 << 10
 	// recycleMax is the size of the largest body that has memory which can be used
 	// again: it is read in one piece.
 	recycleMax = claimStep
@@ -20,50 +22,23 @@ const (
 // again. All conns of this package that are made of a byte stream are Recyclers.
 type Recycler interface {
 	// Memory is where the Routes and the Payload of the message are that Recv
-	// returned last, and possibly those of others; nil if it is not worth being
-	// used again. It belongs to the goroutine that calls Recv.
+	// returned last; nil if it is not worth being used again. It belongs to the
+	// goroutine that calls Recv.
 	Memory() *Memory
 }
 
-// Memory holds what one received message refers to, or several small ones that
-// share it.
-type Memory struct {
-	b      []byte
-	shared bool
-	users  atomic.Int32 // messages that have not been recycled, less those that share it
-}
+// Memory holds what one large received message refers to.
+type Memory struct{ b []byte }
 
 // memories are unused memory by size: what has as many bits is one class.
 var memories [bits.UintSize + 1]sync.Pool
 
-// Recycle lets later messages, on any connection, use the memory, once it has
-// been called for all that share it. Nothing may refer to the message any more.
-// It is to be called once at most for a message, by any goroutine; on nil it does
-// nothing.
+// Recycle lets a later message, on any connection, use the memory. Nothing may
+// refer to the message any more. It is to be called once at most for a message,
+// by any goroutine; on nil it does nothing.
 func (m *Memory) Recycle() {
-	switch {
-	case m == nil:
-	case !m.shared:
+	if m != nil {
 		memories[bits.Len(uint(cap(m.b)))].Put(m)
-	case m.users.Add(-1) == 0:
-		blocks.Put(m)
-	}
-}
-
-// blocks are unused memory, of blockSize, for small messages to share.
-var blocks sync.Pool
-
-func newBlock() *Memory {
-	if m, ok := blocks.Get().(*Memory); ok {
-		return m
-	}
-	return &Memory{b: make([]byte, blockSize), shared: true}
-}
-
-// full says that the block is shared by so many messages, and no more will come.
-func (m *Memory) full(users int32) {
-	if m != nil && m.users.Add(users) == 0 {
-		blocks.Put(m)
 	}
 }
 

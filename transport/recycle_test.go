@@ -19,9 +19,9 @@ func TestMemory(t *testing.T) {
 		want bool
 	}{
 		// Of a small body, the payload and the routes are kept, of a large one all.
-		{100, false}, {head + 4 + blockSize/4 - 1, false}, {head + 4 + blockSize/4, true}, {bigFrame + 1, true},
+		{100, false}, {recycleMin - 1, false}, {head + 4 + recycleMin, true},
 		{readBuffer, true}, {recycleMax, true}, {recycleMax + 1, false},
-		{100, true}, // there is room in the memory of another
+		{100, false},
 	} {
 		m := request("some.topic", 1, pattern(tt.body-head-len(fat(tt.body))))
 		sent := make(chan error, 1)
@@ -57,7 +57,7 @@ func TestNewMemory(t *testing.T) {
 	var used []*Memory
 	owner := make(map[*byte]int)
 	for n := range 10_000 {
-		size := blockSize + rand.IntN(recycleMax-blockSize+1)
+		size := recycleMin + rand.IntN(recycleMax-recycleMin+1)
 		if n%2 == 0 {
 			size = 64<<10 + n%3
 		}

@@ -101,32 +101,3 @@ func TestRestWhere(t *testing.T) {
 		t.Error("a pipe's reader rests")
 	}
 }
-
-// Bodies that came together share memory, but no byte of it.
-func TestBodiesShareBlocks(t *testing.T) {
-	a, b := Pipe(Config{})
-	defer b.Close()
-	q := a.(Queuer)
-	var want [][]byte
-	for n := range 300 {
-		p := pattern(n * 7 % 1500)
-		want = append(want, p)
-		if err := q.Queue(request("some.topic", uint32(n+1), p), false); err != nil {
-			t.Fatal(err)
-		}
-	}
-	q.Flush()
-	msgs := make([]codec.Message, len(want))
-	for n := range msgs {
-		if err := b.Recv(&msgs[n]); err != nil {
-			t.Fatal(err)
-		}
-		_ = append(msgs[n].Payload, "beyond its end"...) // must not be the next one's memory
-	}
-	for n, m := range msgs {
-		if string(m.Payload) != string(want[n]) {
-			t.Fatalf("payload %d of %d bytes is not what was sent", n, len(want[n]))
-		}
-	}
-	a.Close()
-}
