@@ -7,15 +7,6 @@ import "github.com/flux-sdk/flux/codec"
 type batch struct {
 	dirty []*Conn
 	found lookup
-
-	passed *codec.Message // what was passed on last, and to whom
-	to     *Conn
-}
-
-// pass is send for a message of a client on its way to another.
-func (bt *batch) pass(c *Conn, m *codec.Message) {
-	bt.passed, bt.to = m, c
-	bt.send(c, m)
 }
 
 // send queues m for c, whatever c does about it: it never waits. m is copied.

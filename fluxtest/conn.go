@@ -42,7 +42,6 @@ type Conn struct {
 	armed   map[armKey]*codec.Message
 	notices []*codec.Message // the same, in order
 	lastArm armKey
-	relay   relay
 
 	subs     map[string]int      // by topic, the use count; under inst.evmu
 	lastSeq  uint32              // the last event it got; under inst.evmu
@@ -146,8 +145,6 @@ func (c *Conn) serve() {
 		c.tx.Add(1)
 		if f := c.faults.Load(); f != nil {
 			c.receiveWith(f, &m, &bt)
-		} else if c.inst.b.relays() {
-			n += c.passOn(&m, &bt)
 		} else {
 			c.receive(&m, &bt)
 		}

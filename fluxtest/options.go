@@ -73,9 +73,7 @@ func WithFaults(f Faults) Option { return func(c *config) { c.faults = f } }
 
 // Record sets how many messages are remembered for [Broker.Requests] and
 // [Broker.Await], the newest; the default is 4096. 0 remembers none, which is
-// what a benchmark wants: messages that are like the one before, but for payload
-// and matchtag, are then passed on without a look at each. Whatever the number,
-// no more than 32 MiB are kept.
+// what a benchmark wants. Whatever the number, no more than 32 MiB are kept.
 func Record(n int) Option { return func(c *config) { c.record = n } }
 
 // HeartbeatEvery makes rank 0 publish heartbeat.pulse periodically. Without it

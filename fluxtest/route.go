@@ -114,7 +114,7 @@ func (r *rank) deliver(m *codec.Message, src *Conn, bt *batch) bool {
 		} else {
 			m.Routes = m.Routes.Push(r.uuid)
 		}
-		bt.pass(s.client, m)
+		bt.send(s.client, m)
 	}
 	return true
 }
@@ -166,7 +166,7 @@ func (r *rank) response(m *codec.Message, bt *batch) {
 				return
 			}
 			m.Routes = rest
-			bt.pass(c, m)
+			bt.send(c, m)
 			return
 		}
 		next := r.neighbour(m.Routes)
