@@ -241,7 +241,8 @@ func TestReleaseSavesMemory(t *testing.T) {
 		return int(after.TotalAlloc-before.TotalAlloc) / n
 	}
 	kept, released := perCall(false), perCall(true)
-	if kept < 2*size || released > kept/2 {
+	// The broker in this process allocates as much each time.
+	if kept-released < size*3/2 {
 		t.Errorf("bytes allocated a call: %d, with Release %d; payload %d", kept, released, size)
 	}
 }

@@ -24,7 +24,6 @@ type Conn struct {
 	pid      int
 	stream   *stream
 	tc       transport.Conn
-	lender   transport.Lender
 	q        transport.Queuer
 	more     transport.Batcher
 	gone     chan struct{}
@@ -114,7 +113,6 @@ func (r *rank) newConn(s *stream, who peer) *Conn {
 	c.atBroker = codec.MakeRoutes(r.connector, c.uuid)
 	c.atService = codec.MakeRoutes(r.uuid, r.connector, c.uuid)
 	c.tc = transport.NewConn(s, b.cfg.conn)
-	c.lender = c.tc.(transport.Lender)
 	c.q, c.more = c.tc.(transport.Queuer), c.tc.(transport.Batcher)
 	if r.lost.Load() {
 		return nil
@@ -136,7 +134,7 @@ func (c *Conn) serve() {
 	var m codec.Message
 	var bt batch
 	for n := 1; ; n++ {
-		err := c.lender.RecvLent(&m)
+		err := c.tc.Recv(&m)
 		if err != nil {
 			bt.flush()
 			c.drain(err)
@@ -160,8 +158,8 @@ func (c *Conn) serve() {
 }
 
 // receiveWith is receive as often as the faults let a message through.
-func (c *Conn) receiveWith(f *connFaults, lent *codec.Message, bt *batch) {
-	m := owned(lent) // for what Match may keep
+func (c *Conn) receiveWith(f *connFaults, received *codec.Message, bt *batch) {
+	m := clone(received) // for what Match may keep
 	switch f.arrivals(m) {
 	case 1:
 		c.receive(m, bt)

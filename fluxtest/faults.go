@@ -120,7 +120,7 @@ func (f *connFaults) matches(m *codec.Message) bool { return f.Match == nil || f
 
 // send is batch.send with faults.
 func (f *connFaults) send(c *Conn, m *codec.Message, bt *batch) {
-	m = owned(m) // for what is held, and what Match may keep
+	m = clone(m) // for what is held, and what Match may keep
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	hit := f.matches(m)

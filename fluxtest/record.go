@@ -43,7 +43,7 @@ func (rec *recorder) add(c *Conn, m *codec.Message) {
 	if rec.max <= 0 {
 		return
 	}
-	kept := owned(m)
+	kept := clone(m)
 	rec.mu.Lock()
 	defer rec.mu.Unlock()
 	rec.total++

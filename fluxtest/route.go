@@ -77,6 +77,20 @@ func (r *rank) request(m *codec.Message, src *Conn, bt *batch) {
 	}
 }
 
+// clone copies a message that is about to be changed or read again. Its routes
+// and its payload are shared: nobody changes those.
+func clone(m *codec.Message) *codec.Message {
+	c := *m
+	return &c
+}
+
+// header is a clone without the payload.
+func header(m *codec.Message) *codec.Message {
+	c := clone(m)
+	c.Payload = nil
+	return c
+}
+
 // noService answers a request that no service here matches.
 func (r *rank) noService(m *codec.Message, bt *batch) {
 	text := "No service matching " + m.Topic + " is registered"

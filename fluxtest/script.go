@@ -167,7 +167,7 @@ func (s *scripts) endAll(cause error) {
 
 // serve starts the script on a request, which is copied.
 func (sc *script) serve(r *rank, m *codec.Message, bt *batch) {
-	req := sc.b.scripts.begin(sc, r, *owned(m))
+	req := sc.b.scripts.begin(sc, r, *m)
 	if sc.inline {
 		req.runInline(bt)
 	} else {

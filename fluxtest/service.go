@@ -67,7 +67,7 @@ func (s *service) serve(r *rank, m *codec.Message, bt *batch) {
 			me, ok = defaultMethods[m.Topic[i:]]
 		}
 	}
-	c := &call{r: r, s: s, m: owned(m), bt: bt}
+	c := &call{r: r, s: s, m: clone(m), bt: bt}
 	switch {
 	case !ok:
 		unknownMethod(c)

@@ -95,10 +95,8 @@ func (c *streamConn) FlushByReader() { c.w.flush() }
 
 func (c *streamConn) FlushSoon() { c.w.flushSoon() }
 
-func (c *streamConn) Recv(m *codec.Message) error { return c.recv(m, false) }
-
-func (c *streamConn) recv(m *codec.Message, lent bool) error {
-	if err := c.r.next(m, lent); err != nil {
+func (c *streamConn) Recv(m *codec.Message) error {
+	if err := c.r.next(m); err != nil {
 		return c.w.ended(err)
 	}
 	c.received(m)

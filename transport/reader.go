@@ -42,7 +42,6 @@ type reader struct {
 	w          *writer // of the same stream
 	max        int
 	dec        codec.Decoder
-	big        []byte // for what is lent
 	buf        []byte
 	at, end    int
 	mem        *Memory // of the last body, if it can be used again
@@ -84,20 +83,19 @@ func (r *reader) peek() []byte {
 	return r.buf[at : at+n]
 }
 
-// next decodes the next message. One that is lent refers to the reader's memory,
-// which stays as it is until the next call.
-func (r *reader) next(m *codec.Message, lent bool) error {
+// next decodes the next message.
+func (r *reader) next(m *codec.Message) error {
 	if r.err != nil {
 		return r.err
 	}
-	body, borrowed, err := r.body(lent)
+	body, borrowed, err := r.body()
 	if err == nil {
 		err = r.dec.Decode(m, body)
 	}
 	if r.taken++; r.taken%flushEvery == 0 {
 		r.w.writeQueued()
 	}
-	if err == nil && borrowed && !lent {
+	if err == nil && borrowed {
 		r.own(m)
 	}
 	if r.err = err; err != nil {
@@ -122,9 +120,8 @@ func (r *reader) own(m *codec.Message) {
 	}
 }
 
-// body returns the next body. A borrowed one is in the reader's memory, as all
-// are that are lent.
-func (r *reader) body(lent bool) (body []byte, borrowed bool, err error) {
+// body returns the next body. A borrowed one is in the reader's buffer.
+func (r *reader) body() (body []byte, borrowed bool, err error) {
 	if err := r.fill(codec.PrefixSize); err != nil {
 		return nil, false, err
 	}
@@ -136,11 +133,7 @@ func (r *reader) body(lent bool) (body []byte, borrowed bool, err error) {
 	r.mem = nil
 	r.afterLarge = n >= largeFrame
 	if n > bigFrame && r.end-r.at < n {
-		if lent {
-			body, err = r.lentBig(n)
-		} else {
-			body, err = r.bigBody(n, r.alloc(min(n, claimStep)))
-		}
+		body, err = r.bigBody(n, r.alloc(min(n, claimStep)))
 		return body, false, err
 	}
 	if err := r.fill(n); err != nil {
