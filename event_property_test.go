@@ -101,7 +101,7 @@ func playEvents(t *testing.T, r *rand.Rand) {
 		case n < 15 || len(subs) == 0:
 			s := &subModel{
 				prefix: prefixes[r.IntN(len(prefixes))], glob: globs[r.IntN(len(globs))],
-				limit: 1 + r.IntN(50), lossy: r.IntN(2) == 0,
+				limit: 1 + r.IntN(32), lossy: r.IntN(2) == 0,
 			}
 			opts := []SubscribeOption{QueueLimit(s.limit, plenty), Match(s.glob)}
 			if s.lossy {

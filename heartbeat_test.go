@@ -184,7 +184,7 @@ func TestSyncHeartbeatAfterGap(t *testing.T) {
 			c.c.mu.Lock()
 			sub := c.c.subs.topics[heartbeatTopic].subs[0]
 			c.c.mu.Unlock()
-			sub.out.mark(failedEvent(&GapError{Dropped: -1, Cause: ErrConnLost}))
+			sub.out.Mark(failedEvent(&GapError{Dropped: -1, Cause: ErrConnLost}))
 			p.event(heartbeatTopic, 2, nil, 0)
 		}()
 		seqs, _ := beats(t, c, 0, 2)

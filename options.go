@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/flux-sdk/flux/codec"
+	"github.com/flux-sdk/flux/internal/outbox"
 )
 
 // Options are typed by what they apply to, one interface for each operation: an
@@ -37,7 +38,7 @@ type callOptions struct {
 	nodeid      uint32
 	cancelTopic string
 	noCancel    bool
-	limit       queueLimit
+	limit       outbox.Limit
 }
 
 func newCallOptions(opts []CallOption) callOptions {
@@ -52,7 +53,7 @@ func newCallOptions(opts []CallOption) callOptions {
 }
 
 type subscribeOptions struct {
-	limit      queueLimit
+	limit      outbox.Limit
 	dropOldest bool
 	match      string
 }
@@ -144,10 +145,10 @@ type QueueOption interface {
 	SubscribeOption
 }
 
-type queueOption queueLimit
+type queueOption outbox.Limit
 
-func (q queueOption) applyStream(o *callOptions)         { o.limit = queueLimit(q) }
-func (q queueOption) applySubscribe(o *subscribeOptions) { o.limit = queueLimit(q) }
+func (q queueOption) applyStream(o *callOptions)         { o.limit = outbox.Limit(q) }
+func (q queueOption) applySubscribe(o *subscribeOptions) { o.limit = outbox.Limit(q) }
 
 // QueueLimit bounds what is queued for a consumer that does not keep up, in
 // messages and in bytes; zero or less leaves the default, 65,536 messages and
@@ -326,4 +327,21 @@ func WithPayloadCodec(c PayloadCodec) DialOption {
 // ends the connection.
 func WithMaxMessage(bytes int) DialOption {
 	return dialOption(func(o *dialOptions) { o.maxMessage = bytes })
+}
+
+// Defaults of [QueueLimit].
+const (
+	defaultQueueMessages = 65536
+	defaultQueueBytes    = 64 << 20
+)
+
+// orDefault fills in the bounds that were not given.
+func orDefault(l outbox.Limit) outbox.Limit {
+	if l.Messages <= 0 {
+		l.Messages = defaultQueueMessages
+	}
+	if l.Bytes <= 0 {
+		l.Bytes = defaultQueueBytes
+	}
+	return l
 }

@@ -199,7 +199,7 @@ func (r *resubscribe) reply(m *codec.Message, _ bool) {
 		if m.Errnum != 0 {
 			s.end(remoteError(m.Topic, m))
 		} else {
-			s.out.mark(failedEvent(&GapError{Dropped: -1, Cause: errRestored}))
+			s.out.Mark(failedEvent(&GapError{Dropped: -1, Cause: errRestored}))
 		}
 	}
 	r.ch <- nil // a refusal ends this subscription, not the restore

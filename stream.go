@@ -6,6 +6,7 @@ import (
 	"iter"
 
 	"github.com/flux-sdk/flux/codec"
+	"github.com/flux-sdk/flux/internal/outbox"
 )
 
 // Streamer is what can open a stream: a [Client], or a stand-in in a test.
@@ -94,7 +95,7 @@ func newStreamOptions(opts []StreamOption) callOptions {
 // stream is a request with many responses.
 type stream struct {
 	pending
-	out    *outbox[Response]
+	out    *outbox.Outbox[Response]
 	cancel codec.Message // the request that cancels it; zero if there is none
 }
 
@@ -106,7 +107,7 @@ func (cl *Client) openStream(ctx context.Context, m *codec.Message, o callOption
 }
 
 func (cl *Client) stream(ctx context.Context, m *codec.Message, o callOptions) (<-chan Response, error) {
-	s := &stream{out: newOutbox[Response](o.limit)}
+	s := &stream{out: outbox.New[Response](orDefault(o.limit))}
 	s.pending = pending{owner: cl, topic: m.Topic, stream: true, sink: s}
 	s.cancel = cancelRequest(m, o.streamCancel(m.Topic))
 	if ctx.Done() != nil {
@@ -118,13 +119,13 @@ func (cl *Client) stream(ctx context.Context, m *codec.Message, o callOptions) (
 			<-begun
 			s.end(failed(&opError{op: "stream", topic: s.topic, err: ctxError(ctx)}), true)
 		})
-		s.out.whenClosed(func() { stop() })
+		s.out.WhenClosed(func() { stop() })
 	}
 	if err := cl.c.begin(ctx, &s.pending, m); err != nil {
-		s.out.abort(nil)
+		s.out.Abort(nil)
 		return nil, err
 	}
-	return s.out.ch, nil
+	return s.out.Chan(), nil
 }
 
 func (s *stream) reply(m *codec.Message, final bool) {
@@ -134,12 +135,12 @@ func (s *stream) reply(m *codec.Message, final bool) {
 	case m.Errnum != 0:
 		r := s.link.newReply(s.topic, m, s.owner.c.codec)
 		s.finish(&r)
-	case !s.out.push(s.link.newReply(s.topic, m, s.owner.c.codec), itemSize(m)):
+	case !s.out.Push(s.link.newReply(s.topic, m, s.owner.c.codec), itemSize(m)):
 		s.tooSlow()
 	case final:
 		s.finish(nil)
 	default:
-		s.owner.c.watch.queued(s.topic, s.out.depth)
+		s.owner.c.watch.queued(s.topic, s.out.Depth)
 	}
 }
 
@@ -151,17 +152,17 @@ func (s *stream) tooSlow() {
 
 // finish ends the channel behind what is queued.
 func (s *stream) finish(last *Response) {
-	if !s.out.finish(last) {
+	if !s.out.Finish(last) {
 		s.owner.backlogs.keep(s)
 	}
 }
 
 func (s *stream) drop() {
 	r := failed(&opError{op: "stream", topic: s.topic, err: ErrClosed})
-	s.out.abort(&r)
+	s.out.Abort(&r)
 }
 
-func (s *stream) whenClosed(f func()) { s.out.whenClosed(f) }
+func (s *stream) whenClosed(f func()) { s.out.WhenClosed(f) }
 
 // itemOverhead is what an item counts for in bytes besides its payload.
 const itemOverhead = 128
@@ -172,7 +173,7 @@ func itemSize(m *codec.Message) int { return len(m.Payload) + itemOverhead }
 func (s *stream) fail(err error) {
 	r := failed(err)
 	if errors.Is(err, ErrClosed) {
-		s.out.abort(&r)
+		s.out.Abort(&r)
 	} else {
 		s.finish(&r)
 	}
@@ -186,7 +187,7 @@ func (s *stream) end(last Response, cut bool) {
 		c.sendCancel(&s.pending, &s.cancel)
 	}
 	if cut {
-		s.out.abort(&last)
+		s.out.Abort(&last)
 	} else {
 		s.finish(&last)
 	}

@@ -13,7 +13,7 @@ import (
 // Close cuts a stream short: whatever is queued, the next item or one soon after
 // is the end.
 func TestStreamClose(t *testing.T) {
-	for _, backlog := range []int{0, 1, outboxChan, outboxChan + 1, 500} {
+	for _, backlog := range []int{0, 1, 32, 32 + 1, 500} {
 		t.Run(fmt.Sprint(backlog), func(t *testing.T) {
 			inBubble(t, func(t *testing.T) {
 				c, p := newPeer(t)
@@ -64,7 +64,7 @@ func wantItemsThenEnd(t *testing.T, stream <-chan Response, n int, end error) {
 
 // A lost connection ends a stream after all that was accepted.
 func TestStreamConnLost(t *testing.T) {
-	for _, backlog := range []int{0, 1, outboxChan, outboxChan + 1, 500} {
+	for _, backlog := range []int{0, 1, 32, 32 + 1, 500} {
 		t.Run(fmt.Sprint(backlog), func(t *testing.T) {
 			inBubble(t, func(t *testing.T) {
 				c, p := newPeer(t)

@@ -104,7 +104,7 @@ func TestStreamEndedBeforeWritten(t *testing.T) {
 
 // The end of ctx drops what is queued, however much that is.
 func TestStreamEndedMidStream(t *testing.T) {
-	for _, backlog := range []int{0, 1, outboxChan - 1, outboxChan, outboxChan + 1, 1000} {
+	for _, backlog := range []int{0, 1, 32 - 1, 32, 32 + 1, 1000} {
 		t.Run(fmt.Sprint(backlog), func(t *testing.T) {
 			inBubble(t, func(t *testing.T) {
 				c, p := newPeer(t)
@@ -125,7 +125,7 @@ func TestStreamEndedMidStream(t *testing.T) {
 						next = -1
 					} else if got.X != next {
 						t.Fatalf("received item %d, want %d", got.X, next)
-					} else if next++; next > outboxChan {
+					} else if next++; next > 32 {
 						t.Fatalf("%d items came after the end of the ctx", next)
 					}
 				}

@@ -120,7 +120,7 @@ func playStreams(t *testing.T, r *rand.Rand) {
 }
 
 func startStream(t *testing.T, c *Client, p *peer, r *rand.Rand, requests <-chan *codec.Message) *streamModel {
-	s := &streamModel{limit: 1 + r.IntN(100)}
+	s := &streamModel{limit: 1 + r.IntN(32)}
 	var ctx context.Context
 	ctx, s.cancel = context.WithCancel(t.Context())
 	if r.IntN(2) == 0 {

@@ -76,10 +76,11 @@ func TestStalledStream(t *testing.T) {
 		wg.Wait()
 		cancel := <-cancels
 		wantStats(t, c, 0, 1)
-		if s := c.Stats(); s.Late != 10*limit-limit-1 {
-			t.Errorf("%d late responses, want the %d past the limit but for the one that passed it", s.Late, 9*limit-1)
+		late := int(c.Stats().Late)
+		if late != 9*limit-1 && late != 9*limit-2 {
+			t.Errorf("%d late responses, want the %d past the limit but for the one that passed it, or one less", late, 9*limit-1)
 		}
-		wantPoints(t, stalled, 1, limit)
+		wantPoints(t, stalled, 1, 10*limit-1-late)
 		wantEnd(t, stalled, ErrSlowConsumer)
 		var tag struct{ Matchtag uint32 }
 		if b, err := codec.JSONPayload(cancel.Payload); err != nil || json.Unmarshal(b, &tag) != nil {
@@ -109,7 +110,7 @@ func TestStreamQueueLimit(t *testing.T) {
 	}{
 		{QueueLimit(1, 0), 1},
 		{QueueLimit(2, 0), 2},
-		{QueueLimit(40, 0), 40},
+		{QueueLimit(32, 0), 32},
 		{QueueLimit(0, 5*size), 5},
 		{QueueLimit(0, 5*size-1), 4},
 		{QueueLimit(3, 5*size), 3},

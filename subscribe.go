@@ -8,6 +8,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/flux-sdk/flux/codec"
+	"github.com/flux-sdk/flux/internal/outbox"
 )
 
 // Subscribe returns the channel of the events whose topic starts with prefix, a
@@ -38,11 +39,12 @@ func (cl *Client) Subscribe(ctx context.Context, prefix string, opts ...Subscrib
 		return nil, &opError{op: "subscribe", topic: strconv.Quote(prefix), err: errors.New("prefix is not valid UTF-8")}
 	}
 	s := &subscription{owner: cl, match: o.match, ready: make(chan struct{})}
-	s.out = newOutbox[Event](o.limit)
 	if o.dropOldest {
-		s.out.dropOldest(func(n int) Event {
+		s.out = outbox.NewLossy(orDefault(o.limit), func(n int) Event {
 			return failedEvent(&GapError{Dropped: n, Cause: ErrSlowConsumer})
 		})
+	} else {
+		s.out = outbox.New[Event](orDefault(o.limit))
 	}
 	if err := cl.c.subscribe(ctx, s, prefix); err != nil {
 		return nil, &opError{op: "subscribe", topic: prefix, err: err, unsent: true}
@@ -54,13 +56,13 @@ func (cl *Client) Subscribe(ctx context.Context, prefix string, opts ...Subscrib
 		}
 	case <-ctx.Done():
 		cl.c.unsubscribe(s)
-		s.out.abort(nil)
+		s.out.Abort(nil)
 		return nil, &opError{op: "subscribe", topic: prefix, err: ctxError(ctx)}
 	}
 	if ctx.Done() != nil {
 		s.watch(ctx)
 	}
-	return s.out.ch, nil
+	return s.out.Chan(), nil
 }
 
 // subscription is one subscriber.
@@ -68,7 +70,7 @@ type subscription struct {
 	owner *Client
 	topic *topicSub
 	match string // glob, "" for none
-	out   *outbox[Event]
+	out   *outbox.Outbox[Event]
 	ready chan struct{} // closed when the subscription stands, or err is set
 	err   error
 }
@@ -79,9 +81,9 @@ func (s *subscription) watch(ctx context.Context) {
 	stop := context.AfterFunc(ctx, func() {
 		<-set
 		s.owner.c.unsubscribe(s)
-		s.out.abort(nil)
+		s.out.Abort(nil)
 	})
-	s.out.whenClosed(func() { stop() })
+	s.out.WhenClosed(func() { stop() })
 	close(set)
 }
 
@@ -265,13 +267,13 @@ func (c *conn) event(l *link, m *codec.Message) {
 		if s.match != "" && !codec.Match(s.match, m.Topic) {
 			continue
 		}
-		if !s.out.push(e, len(m.Payload)+itemOverhead) {
+		if !s.out.Push(e, len(m.Payload)+itemOverhead) {
 			c.unsubscribe(s)
 			c.watch.slowConsumer(s.topic.prefix)
 			s.end(ErrSlowConsumer)
 			continue
 		}
-		c.watch.queued(s.topic.prefix, s.out.depth)
+		c.watch.queued(s.topic.prefix, s.out.Depth)
 	}
 	clear(l.fan)
 }
@@ -319,12 +321,12 @@ func (t *subTable) deactivate() {
 func (s *subscription) end(err error) {
 	last := failedEvent(&opError{op: "subscribe", topic: s.topic.prefix, err: err})
 	if errors.Is(err, ErrClosed) {
-		s.out.abort(&last)
-	} else if !s.out.finish(&last) {
+		s.out.Abort(&last)
+	} else if !s.out.Finish(&last) {
 		s.owner.backlogs.keep(s)
 	}
 }
 
 func (s *subscription) drop() { s.end(ErrClosed) }
 
-func (s *subscription) whenClosed(f func()) { s.out.whenClosed(f) }
+func (s *subscription) whenClosed(f func()) { s.out.WhenClosed(f) }

@@ -1,4 +1,4 @@
-package flux
+package outbox
 
 import (
 	"fmt"
@@ -9,10 +9,8 @@ import (
 )
 
 // newLossy is an outbox of numbers in which a gap of n is -n.
-func newLossy(msgs, bytes int) *outbox[int] {
-	b := newOutbox[int](queueLimit{msgs, bytes})
-	b.dropOldest(func(n int) int { return -n })
-	return b
+func newLossy(msgs, bytes int) *Outbox[int] {
+	return NewLossy[int](Limit{msgs, bytes}, func(n int) int { return -n })
 }
 
 // A consumer that does not read finds the newest, behind one gap.
@@ -35,7 +33,7 @@ func TestDropOldestStalled(t *testing.T) {
 						if extra > 0 {
 							want = []int{-extra}
 						}
-						b.finish(nil)
+						b.Finish(nil)
 						wantItems(t, rest(b.ch), append(want, count(extra+1, extra+limit)...))
 					})
 				})
@@ -66,7 +64,7 @@ func TestDropOldestSeveralHoles(t *testing.T) {
 		receive(9 - 5) // 9 went: -1, 10, 11, 12
 		mustPush(t, b, 13, 13)
 		receive(1)
-		b.finish(nil)
+		b.Finish(nil)
 		wantItems(t, got, []int{-2, 3, 4, -4, -1, 10, 11, 12, 13})
 		wantItems(t, rest(b.ch), nil)
 	})
@@ -77,7 +75,8 @@ func TestDropOldestBytes(t *testing.T) {
 		b := newLossy(100, 100)
 		push := func(sizes ...int) {
 			for _, n := range sizes {
-				b.push(n, n)
+				b.Push(n, n)
+				synctest.Wait() // for the feeder, who drops
 			}
 		}
 		push(30, 40, 20)
@@ -96,7 +95,7 @@ func TestDropOldestBytes(t *testing.T) {
 		wantItems(t, ready(b.ch), []int{-2, 2, 0})
 		push(60, 30, 10, 90) // 90 and 10 fit
 		wantItems(t, ready(b.ch), []int{-2, 10, 90})
-		b.finish(nil)
+		b.Finish(nil)
 	})
 }
 
@@ -105,23 +104,23 @@ func TestDropOldestMark(t *testing.T) {
 	const mark = 99999
 	inBubble(t, func(t *testing.T) {
 		b := newLossy(3, plenty)
-		b.mark(mark)
+		b.Mark(mark)
 		wantItems(t, ready(b.ch), []int{mark})
 		mustPush(t, b, 1, 2)
-		b.mark(mark)
+		b.Mark(mark)
 		wantItems(t, ready(b.ch), []int{1, 2, mark})
-		b.mark(mark)
+		b.Mark(mark)
 		mustPush(t, b, 1, 7)
 		wantItems(t, ready(b.ch), []int{mark, 5, 6, 7})
 		mustPush(t, b, 1, 2)
-		b.mark(mark)
+		b.Mark(mark)
 		mustPush(t, b, 3, 9)
 		wantItems(t, ready(b.ch), []int{mark, 7, 8, 9})
 		mustPush(t, b, 1, 9)
 		synctest.Wait()
-		b.mark(mark) // the mark and two: 7 goes
+		b.Mark(mark) // the mark and two: 7 goes
 		synctest.Wait()
-		b.finish(nil)
+		b.Finish(nil)
 		got := rest(b.ch)
 		wantItems(t, got[len(got)-1:], []int{mark})
 		wantItems(t, got[:1], []int{-6})
@@ -149,28 +148,28 @@ func TestDropOldestEnds(t *testing.T) {
 						}
 						switch how {
 						case "finish":
-							b.finish(&e)
+							b.Finish(&e)
 							synctest.Wait()
 							mustPush(t, b, 100, 200)
 							wantItems(t, rest(b.ch), append(accepted, end))
 						case "finish clean":
-							b.finish(nil)
+							b.Finish(nil)
 							synctest.Wait()
 							wantItems(t, rest(b.ch), accepted)
 						case "abort":
-							b.abort(&e)
+							b.Abort(&e)
 							wantClosings(t, n, 1)
 							mustPush(t, b, 100, 200)
 							wantItems(t, rest(b.ch), []int{end})
 						case "abort clean":
-							b.abort(nil)
+							b.Abort(nil)
 							wantClosings(t, n, 1)
 							if got := rest(b.ch); len(got) > 1 {
 								t.Errorf("received %v after a cut, want no more than was in the channel", got)
 							}
 						default:
-							b.finish(&e)
-							b.abort(&l)
+							b.Finish(&e)
+							b.Abort(&l)
 							synctest.Wait()
 							got := rest(b.ch)
 							if len(got) == 0 || got[len(got)-1] != end && got[len(got)-1] != late {
@@ -188,24 +187,23 @@ func TestDropOldestEnds(t *testing.T) {
 // Whatever the consumer does, what it receives and the gaps make up what was
 // pushed, in order, with each gap exactly as large as the hole it is in.
 func TestDropOldestConservation(t *testing.T) {
-	noLeaks(t)
 	items := 20000
 	if testing.Short() {
 		items = 5000
 	}
-	for _, limit := range []queueLimit{{1, plenty}, {2, plenty}, {33, plenty}, {1000, plenty}, {1000, 50}} {
-		b := newLossy(limit.msgs, limit.bytes)
+	for _, limit := range []Limit{{1, plenty}, {2, plenty}, {33, plenty}, {1000, plenty}, {1000, 50}} {
+		b := newLossy(limit.Messages, limit.Bytes)
 		var wg sync.WaitGroup
 		wg.Go(func() {
 			r := rand.New(rand.NewPCG(1, 2))
 			for i := 1; i <= items; i++ {
-				b.push(i, r.IntN(20))
+				b.Push(i, r.IntN(20))
 				if r.IntN(50) == 0 {
-					for n, _ := b.depth(); n > 0 && r.IntN(30) > 0; n, _ = b.depth() {
+					for n, _ := b.Depth(); n > 0 && r.IntN(30) > 0; n, _ = b.Depth() {
 					}
 				}
 			}
-			b.finish(nil)
+			b.Finish(nil)
 		})
 		last, gaps := 0, 0
 		for v := range b.ch {

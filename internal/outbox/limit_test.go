@@ -1,4 +1,4 @@
-package flux
+package outbox
 
 import (
 	"fmt"
@@ -9,6 +9,8 @@ import (
 )
 
 const plenty = math.MaxInt / 2 // bytes
+
+var testLimit = Limit{65536, 64 << 20}
 
 // inBubble runs f in a bubble, where a goroutine that is left behind fails the test.
 func inBubble(t *testing.T, f func(t *testing.T)) {
@@ -58,21 +60,29 @@ func wantItems[T comparable](t testing.TB, got, want []T) {
 	}
 }
 
-func wantDepth[T any](t testing.TB, b *outbox[T], msgs, bytes int) {
+func wantDepth[T any](t testing.TB, b *Outbox[T], msgs, bytes int) {
 	t.Helper()
-	if m, n := b.depth(); m != msgs || n != bytes {
+	if m, n := b.Depth(); m != msgs || n != bytes {
 		t.Errorf("queued are %d messages, %d bytes, want %d, %d", m, n, msgs, bytes)
 	}
 }
 
 // mustPush pushes the numbers from first to last, each of one byte.
-func mustPush(t testing.TB, b *outbox[int], first, last int) {
+func mustPush(t testing.TB, b *Outbox[int], first, last int) {
 	t.Helper()
 	for i := first; i <= last; i++ {
-		if !b.push(i, 1) {
+		if !b.Push(i, 1) {
 			t.Fatalf("%d was not accepted", i)
 		}
 	}
+}
+
+// taken is how many items an outbox takes for a consumer that does not read.
+func taken(limit int) int {
+	if limit > chanRoom {
+		return limit + 1 // one is being sent
+	}
+	return limit
 }
 
 // A consumer that does not read gets exactly as much as the limit says.
@@ -80,24 +90,23 @@ func TestOutboxLimitMessages(t *testing.T) {
 	for _, n := range []int{1, 2, 31, 32, 33, 34, 64, 65, 1000} {
 		t.Run(fmt.Sprint(n), func(t *testing.T) {
 			inBubble(t, func(t *testing.T) {
-				b := newOutbox[int](queueLimit{n, plenty})
+				b := New[int](Limit{n, plenty})
+				n := taken(n)
 				for i := 1; i <= n; i++ {
-					if !b.push(i, 3) {
+					if !b.Push(i, 3) {
 						t.Fatalf("item %d of %d was not accepted", i, n)
 					}
-					if i == n/2 {
-						synctest.Wait() // let the feeder take one in hand
-					}
+					synctest.Wait() // for the feeder to take the next one
 				}
 				for range 3 {
-					if b.push(n+1, 3) {
+					if b.Push(n+1, 3) {
 						t.Errorf("item %d was accepted with %d queued", n+1, n)
 					}
 					synctest.Wait()
 				}
 				wantDepth(t, b, n, 3*n)
 				end := -1
-				b.finish(&end)
+				b.Finish(&end)
 				wantItems(t, rest(b.ch), append(count(1, n), -1))
 			})
 		})
@@ -109,18 +118,24 @@ func TestOutboxRoomComesBack(t *testing.T) {
 	for _, n := range []int{1, 2, 32, 33, 40} {
 		t.Run(fmt.Sprint(n), func(t *testing.T) {
 			inBubble(t, func(t *testing.T) {
-				b := newOutbox[int](queueLimit{n, plenty})
+				b := New[int](Limit{n, plenty})
 				mustPush(t, b, 1, n)
+				synctest.Wait()
+				if n = taken(n); n > chanRoom {
+					mustPush(t, b, n, n)
+				}
 				for i := 1; i <= 3*n; i++ {
 					if got := <-b.ch; got != i {
 						t.Fatalf("received %d, want %d", got, i)
 					}
+					synctest.Wait()
+					synctest.Wait()
 					mustPush(t, b, n+i, n+i)
-					if b.push(0, 1) {
+					if b.Push(0, 1) {
 						t.Fatalf("one more than %d was accepted after %d received", n, i)
 					}
 				}
-				b.abort(nil)
+				b.Abort(nil)
 			})
 		})
 	}
@@ -128,11 +143,11 @@ func TestOutboxRoomComesBack(t *testing.T) {
 
 func TestOutboxLimitBytes(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
-		b := newOutbox[int](queueLimit{1000, 100})
+		b := New[int](Limit{1000, 100})
 		accept := func(want bool, size int) {
 			t.Helper()
-			if got := b.push(size, size); got != want {
-				m, n := b.depth()
+			if got := b.Push(size, size); got != want {
+				m, n := b.Depth()
 				t.Errorf("accepting %d bytes with %d in %d messages queued is %t, want %t", size, n, m, got, want)
 			}
 		}
@@ -149,24 +164,24 @@ func TestOutboxLimitBytes(t *testing.T) {
 		for range 50 {
 			accept(true, 0)
 		}
-		synctest.Wait() // the feeder holds one of them
+		synctest.Wait() // the feeder is sending one of them
 		accept(false, 1)
 		wantDepth(t, b, 53, 100)
 		wantItems(t, ready(b.ch)[:3], []int{40, 0, 60})
 		wantDepth(t, b, 0, 0)
 		accept(true, 100)
-		b.abort(nil)
+		b.Abort(nil)
 	})
 }
 
 func TestOutboxHugeItem(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
-		b := newOutbox[int](queueLimit{10, 100})
+		b := New[int](Limit{10, 100})
 		for range 3 { // each time it is empty
-			if !b.push(1, 1000) {
+			if !b.Push(1, 1000) {
 				t.Fatal("a single item was not accepted")
 			}
-			if b.push(2, 0) {
+			if b.Push(2, 0) {
 				t.Error("an item of no bytes was accepted behind one that is past the limit by itself")
 			}
 			if got := <-b.ch; got != 1 {
@@ -174,23 +189,9 @@ func TestOutboxHugeItem(t *testing.T) {
 			}
 		}
 		mustPush(t, b, 1, 1)
-		if b.push(2, 1000) {
+		if b.Push(2, 1000) {
 			t.Error("a huge item was accepted behind another")
 		}
-		b.abort(nil)
+		b.Abort(nil)
 	})
-}
-
-func TestOutboxDefaults(t *testing.T) {
-	for _, l := range []queueLimit{{}, {-1, -1}} {
-		if got := l.orDefault(); got != (queueLimit{65536, 64 << 20}) {
-			t.Errorf("%v by default is %v", l, got)
-		}
-	}
-	if got := (queueLimit{0, 5}).orDefault(); got != (queueLimit{65536, 5}) {
-		t.Errorf("bytes alone make %v", got)
-	}
-	if got := (queueLimit{5, 0}).orDefault(); got != (queueLimit{5, 64 << 20}) {
-		t.Errorf("messages alone make %v", got)
-	}
 }

@@ -1,4 +1,4 @@
-package flux
+package outbox
 
 import (
 	"fmt"
@@ -7,9 +7,9 @@ import (
 )
 
 // closings counts the calls of an outbox's onClose.
-func closings(b *outbox[int]) *int {
+func closings(b *Outbox[int]) *int {
 	n := new(int)
-	b.whenClosed(func() { *n++ })
+	b.WhenClosed(func() { *n++ })
 	return n
 }
 
@@ -23,7 +23,7 @@ func wantClosings(t testing.TB, n *int, want int) {
 
 // A consumer that keeps up costs no goroutine.
 func TestOutboxFastPath(t *testing.T) {
-	b := newOutbox[int](queueLimit{})
+	b := New[int](testLimit)
 	for i := range 1000 {
 		mustPush(t, b, i, i)
 		if b.feeding {
@@ -33,7 +33,7 @@ func TestOutboxFastPath(t *testing.T) {
 			t.Fatalf("received %d, want %d", got, i)
 		}
 	}
-	b.finish(nil)
+	b.Finish(nil)
 	if _, ok := <-b.ch; ok {
 		t.Error("received an item after the end")
 	}
@@ -41,12 +41,12 @@ func TestOutboxFastPath(t *testing.T) {
 
 func TestOutboxSpillInOrder(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
-		b := newOutbox[int](queueLimit{})
+		b := New[int](testLimit)
 		next := 1
 		for round := range 5 { // each time the feeder comes and goes
 			mustPush(t, b, round*1000+1, round*1000+1000)
 			if !b.feeding {
-				t.Fatal("1000 items spilled and there is no feeder")
+				t.Fatal("1000 items were queued and there is no feeder")
 			}
 			for range 1000 {
 				if got := <-b.ch; got != next {
@@ -55,12 +55,12 @@ func TestOutboxSpillInOrder(t *testing.T) {
 				next++
 			}
 			synctest.Wait()
-			if b.feeding || b.spill.n > 0 || b.spill.first != nil {
-				t.Error("there is a feeder or a spill, though all is received")
+			if b.feeding || b.list.len() > 0 {
+				t.Error("there is a feeder or a list, though all is received")
 			}
 			wantDepth(t, b, 0, 0)
 		}
-		b.finish(nil)
+		b.Finish(nil)
 	})
 }
 
@@ -70,24 +70,24 @@ func TestOutboxFinish(t *testing.T) {
 		for _, withLast := range []bool{false, true} {
 			t.Run(fmt.Sprint(backlog, withLast), func(t *testing.T) {
 				inBubble(t, func(t *testing.T) {
-					b := newOutbox[int](queueLimit{})
+					b := New[int](testLimit)
 					n := closings(b)
 					want := count(1, backlog)
 					mustPush(t, b, 1, backlog)
 					if withLast {
 						end := -1
-						b.finish(&end)
+						b.Finish(&end)
 						want = append(want, -1)
 					} else {
-						b.finish(nil)
+						b.Finish(nil)
 					}
 					mustPush(t, b, 1000, 1100) // accepted by nobody
 					end := -2
-					b.finish(&end)
-					b.mark(-3)
+					b.Finish(&end)
+					b.Mark(-3)
 					wantItems(t, rest(b.ch), want)
 					wantClosings(t, n, 1)
-					b.abort(&end)
+					b.Abort(&end)
 					wantClosings(t, n, 1)
 				})
 			})
@@ -114,7 +114,7 @@ func TestOutboxAbort(t *testing.T) {
 		for _, withLast := range []bool{false, true} {
 			t.Run(fmt.Sprint(tt.queued, tt.received, withLast), func(t *testing.T) {
 				inBubble(t, func(t *testing.T) {
-					b := newOutbox[int](queueLimit{})
+					b := New[int](testLimit)
 					n := closings(b)
 					mustPush(t, b, 1, tt.queued)
 					for range tt.received {
@@ -124,20 +124,20 @@ func TestOutboxAbort(t *testing.T) {
 					want := tt.want
 					if withLast {
 						end := -1
-						b.abort(&end)
+						b.Abort(&end)
 						want = append(want, -1)
 					} else {
-						b.abort(nil)
-						if full := min(tt.received+outboxChan, tt.queued); want == nil && full > 0 {
+						b.Abort(nil)
+						if full := min(tt.received+chanRoom, tt.queued); want == nil && full > 0 {
 							want = count(tt.received+1, full) // nothing needs their room
 						}
 					}
 					wantClosings(t, n, 1) // with nobody receiving
 					mustPush(t, b, 1000, 1100)
-					b.mark(-3)
+					b.Mark(-3)
 					end := -2
-					b.finish(&end)
-					b.abort(&end)
+					b.Finish(&end)
+					b.Abort(&end)
 					wantItems(t, rest(b.ch), want)
 					wantClosings(t, n, 1)
 				})
@@ -153,17 +153,17 @@ func TestOutboxFinishThenAbort(t *testing.T) {
 		for received := range backlog + 2 {
 			t.Run(fmt.Sprint(backlog, received), func(t *testing.T) {
 				inBubble(t, func(t *testing.T) {
-					b := newOutbox[int](queueLimit{})
+					b := New[int](testLimit)
 					n := closings(b)
 					mustPush(t, b, 1, backlog)
 					finished, aborted := -1, -2
-					b.finish(&finished)
+					b.Finish(&finished)
 					var got []int
 					for range received {
 						got = append(got, <-b.ch)
 					}
 					synctest.Wait()
-					b.abort(&aborted)
+					b.Abort(&aborted)
 					got = append(got, rest(b.ch)...)
 					ends := 0
 					for i, v := range got {
@@ -185,8 +185,8 @@ func TestOutboxFinishThenAbort(t *testing.T) {
 }
 
 func TestOutboxWhenClosedLate(t *testing.T) {
-	b := newOutbox[int](queueLimit{})
-	b.finish(nil)
+	b := New[int](testLimit)
+	b.Finish(nil)
 	n := closings(b)
 	if *n != 1 {
 		t.Errorf("onClose of a closed outbox was called %d times, want 1", *n)
@@ -196,19 +196,19 @@ func TestOutboxWhenClosedLate(t *testing.T) {
 // onClose is called with no lock held.
 func TestOutboxOnCloseReenters(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
-		for _, end := range []func(b *outbox[int]){
-			func(b *outbox[int]) { b.finish(nil) },
-			func(b *outbox[int]) { b.abort(nil) },
-			func(b *outbox[int]) { mustPush(t, b, 1, 100); b.abort(nil) },
-			func(b *outbox[int]) { mustPush(t, b, 1, 100); b.finish(nil); rest(b.ch) },
+		for _, end := range []func(b *Outbox[int]){
+			func(b *Outbox[int]) { b.Finish(nil) },
+			func(b *Outbox[int]) { b.Abort(nil) },
+			func(b *Outbox[int]) { mustPush(t, b, 1, 100); b.Abort(nil) },
+			func(b *Outbox[int]) { mustPush(t, b, 1, 100); b.Finish(nil); rest(b.ch) },
 		} {
-			b := newOutbox[int](queueLimit{})
+			b := New[int](testLimit)
 			called := false
-			b.whenClosed(func() {
+			b.WhenClosed(func() {
 				called = true
-				b.push(1, 1)
-				b.abort(nil)
-				b.depth()
+				b.Push(1, 1)
+				b.Abort(nil)
+				b.Depth()
 			})
 			end(b)
 			synctest.Wait()
@@ -223,18 +223,19 @@ func TestOutboxOnCloseReenters(t *testing.T) {
 func TestOutboxMark(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		for _, n := range []int{1, 10, 40} {
-			b := newOutbox[int](queueLimit{n, plenty})
-			b.mark(-1)
+			b := New[int](Limit{n, plenty})
+			b.Mark(-1)
 			if got := <-b.ch; got != -1 {
 				t.Errorf("received %d, want the mark", got)
 			}
 			mustPush(t, b, 1, n)
-			b.mark(-2)
-			b.mark(-3)
-			if b.push(0, 1) {
+			b.Mark(-2)
+			b.Mark(-3)
+			synctest.Wait() // the feeder is sending what does not count
+			if b.Push(0, 1) {
 				t.Error("an item was accepted past the limit")
 			}
-			b.finish(nil)
+			b.Finish(nil)
 			wantItems(t, rest(b.ch), append(count(1, n), -2, -3))
 		}
 	})

@@ -1,26 +1,26 @@
-package flux
+package outbox
 
 import "testing"
 
 // The consumer is there before the next item is.
 func BenchmarkOutboxKeepUp(b *testing.B) {
-	q := newOutbox[*int](queueLimit{})
+	q := New[*int](testLimit)
 	v := new(int)
 	b.ReportAllocs()
 	for b.Loop() {
-		q.push(v, 100)
+		q.Push(v, 100)
 		<-q.ch
 	}
 }
 
 // A burst that the channel's buffer holds.
 func BenchmarkOutboxBurst(b *testing.B) {
-	q := newOutbox[*int](queueLimit{})
+	q := New[*int](testLimit)
 	v := new(int)
 	b.ReportAllocs()
 	for b.Loop() {
 		for range 16 {
-			q.push(v, 100)
+			q.Push(v, 100)
 		}
 		for range 16 {
 			<-q.ch
@@ -31,30 +31,30 @@ func BenchmarkOutboxBurst(b *testing.B) {
 
 // Consumer and producer side by side, as fast as they can.
 func BenchmarkOutboxPipeline(b *testing.B) {
-	q := newOutbox[*int](queueLimit{1 << 30, plenty})
+	q := New[*int](Limit{1 << 30, plenty})
 	v := new(int)
 	b.ReportAllocs()
 	go func() {
 		for range b.N {
-			q.push(v, 100)
+			q.Push(v, 100)
 		}
-		q.finish(nil)
+		q.Finish(nil)
 	}()
 	for range q.ch {
 	}
 }
 
-// All of it waits in the spill before any is received.
+// All of it waits in the list before any is received.
 func BenchmarkOutboxSpill(b *testing.B) {
 	const n = 10000
 	v := new(int)
 	b.ReportAllocs()
 	for b.Loop() {
-		q := newOutbox[*int](queueLimit{})
+		q := New[*int](testLimit)
 		for range n {
-			q.push(v, 100)
+			q.Push(v, 100)
 		}
-		q.finish(nil)
+		q.Finish(nil)
 		for range q.ch {
 		}
 	}
@@ -62,12 +62,11 @@ func BenchmarkOutboxSpill(b *testing.B) {
 }
 
 func BenchmarkOutboxDropOldest(b *testing.B) {
-	q := newOutbox[*int](queueLimit{100, plenty})
-	q.dropOldest(func(int) *int { return nil })
+	q := NewLossy[*int](Limit{100, plenty}, func(int) *int { return nil })
 	v := new(int)
 	b.ReportAllocs()
 	for b.Loop() {
-		q.push(v, 100)
+		q.Push(v, 100)
 	}
-	q.abort(nil)
+	q.Abort(nil)
 }

@@ -1,4 +1,4 @@
-package flux
+package outbox
 
 import (
 	"sync"
@@ -8,23 +8,22 @@ import (
 // A producer that pushes only when the consumer has received is never refused,
 // though the feeder may be slow to say what it has sent.
 func TestOutboxCredits(t *testing.T) {
-	noLeaks(t)
 	items := 200000
 	if testing.Short() {
 		items = 20000
 	}
 	for _, n := range []int{1, 2, 32, 33, 40, 100} {
-		b := newOutbox[int](queueLimit{n, plenty})
+		b := New[int](Limit{n, plenty})
 		credits := make(chan struct{}, n)
 		for range n {
 			credits <- struct{}{}
 		}
 		refused := make(chan int, 1)
 		go func() {
-			defer b.finish(nil)
+			defer b.Finish(nil)
 			for i := 1; i <= items; i++ {
 				<-credits
-				if !b.push(i, 1) {
+				if !b.Push(i, 1) {
 					refused <- i
 					return
 				}
@@ -49,23 +48,22 @@ func TestOutboxCredits(t *testing.T) {
 // Whatever races with whatever, a consumer sees items in order, each once, and
 // one end, the last.
 func TestOutboxRaces(t *testing.T) {
-	noLeaks(t)
 	rounds := 20000
 	if testing.Short() {
 		rounds = 2000
 	}
 	for round := range rounds {
-		b := newOutbox[int](queueLimit{})
+		b := New[int](testLimit)
 		var wg sync.WaitGroup
 		closed := make(chan struct{})
-		b.whenClosed(func() { close(closed) }) // a second time panics
+		b.WhenClosed(func() { close(closed) }) // a second time panics
 		wg.Go(func() {
 			for i := 1; i <= 20+round%60; i++ {
-				b.push(i, 1)
+				b.Push(i, 1)
 			}
 			if round%3 == 0 {
 				end := -1
-				b.finish(&end)
+				b.Finish(&end)
 			}
 		})
 		early := 0
@@ -74,12 +72,12 @@ func TestOutboxRaces(t *testing.T) {
 				early = <-b.ch
 			}
 			end := -2
-			b.abort(&end)
+			b.Abort(&end)
 		})
 		if round%5 == 0 {
 			wg.Go(func() {
 				end := -3
-				b.finish(&end)
+				b.Finish(&end)
 			})
 		}
 		wg.Wait()

@@ -1,4 +1,4 @@
-package flux
+package outbox
 
 import (
 	"math/rand/v2"
@@ -9,9 +9,9 @@ import (
 
 // outboxModel is what an outbox must do, told in the simplest way.
 type outboxModel struct {
-	limit  queueLimit
+	limit  Limit
 	lossy  bool
-	queue  []boxed[int] // not received yet; in a gap the size is -1 and v is -n
+	queue  []item[int] // not received yet; in a gap the size is -1 and v is -n
 	ended  bool
 	closes bool // the channel closes when the queue is empty
 }
@@ -28,28 +28,39 @@ func (m *outboxModel) load() (msgs, bytes int) {
 
 func (m *outboxModel) over(size int) bool {
 	msgs, bytes := m.load()
-	return msgs >= m.limit.msgs || msgs > 0 && bytes+size > m.limit.bytes
+	return msgs >= m.limit.Messages || msgs > 0 && bytes+size > m.limit.Bytes
+}
+
+// full reports whether an item more is refused: the one that is being sent, behind
+// those in the channel, does not count.
+func (m *outboxModel) full(size int) bool {
+	msgs, bytes := m.load()
+	if at := min(chanRoom, m.limit.Messages); len(m.queue) > at {
+		msgs--
+		bytes -= m.queue[at].size
+	}
+	return msgs >= m.limit.Messages || msgs > 0 && bytes+size > m.limit.Bytes
 }
 
 func (m *outboxModel) push(v, size int) bool {
 	if m.ended {
 		return true
 	}
-	for m.over(size) {
-		if !m.lossy {
-			return false
-		}
+	if !m.lossy && m.full(size) {
+		return false
+	}
+	for m.lossy && m.over(size) {
 		at := 0
 		if m.queue[0].v < 0 {
 			at = 1
 		} else {
-			m.queue = slices.Insert(m.queue, 0, boxed[int]{})
+			m.queue = slices.Insert(m.queue, 0, item[int]{})
 			at = 1
 		}
 		m.queue[0].v--
 		m.queue = slices.Delete(m.queue, at, at+1)
 	}
-	m.queue = append(m.queue, boxed[int]{v: v, size: size})
+	m.queue = append(m.queue, item[int]{v: v, size: size})
 	return true
 }
 
@@ -62,7 +73,7 @@ func (m *outboxModel) finish(last bool) {
 	}
 	m.ended, m.closes = true, true
 	if last {
-		m.queue = append(m.queue, boxed[int]{v: modelEnd})
+		m.queue = append(m.queue, item[int]{v: modelEnd})
 	}
 }
 
@@ -73,16 +84,16 @@ func playOutbox(t *testing.T, ops []byte) {
 	if len(ops) < 2 || len(ops) > 200 {
 		return
 	}
-	limit := queueLimit{1 + int(ops[0])%70, 1 + 4*int(ops[1])}
+	limit := Limit{1 + int(ops[0])%70, 1 + 4*int(ops[1])}
 	lossy := ops[0] >= 128
 	synctest.Test(t, func(t *testing.T) {
-		b := newOutbox[int](limit)
+		b := New[int](limit)
 		if lossy {
-			b.dropOldest(func(n int) int { return -n })
+			b = newLossy(limit.Messages, limit.Bytes)
 		}
 		m := &outboxModel{limit: limit, lossy: lossy}
 		closed := 0
-		b.whenClosed(func() { closed++ })
+		b.WhenClosed(func() { closed++ })
 		next := 1
 		receive := func() {
 			synctest.Wait()
@@ -109,11 +120,9 @@ func playOutbox(t *testing.T, ops []byte) {
 			switch arg := int(op >> 3); op & 7 {
 			case 0, 1, 2: // push some of the same size
 				for range arg + 1 {
-					if got, want := b.push(next, arg), m.push(next, arg); got != want {
+					synctest.Wait() // for the feeder
+					if got, want := b.Push(next, arg), m.push(next, arg); got != want {
 						t.Fatalf("push %d of %d bytes is %t, want %t with %v queued", next, arg, got, want, m.queue)
-					}
-					if lossy {
-						synctest.Wait() // it drops what the feeder holds only then
 					}
 					next++
 				}
@@ -130,10 +139,10 @@ func playOutbox(t *testing.T, ops []byte) {
 			case 6:
 				if arg == 0 {
 					end := modelEnd
-					b.finish(&end)
+					b.Finish(&end)
 					m.finish(true)
 				} else if arg == 1 {
-					b.finish(nil)
+					b.Finish(nil)
 					m.finish(false)
 				}
 			case 7:
@@ -143,27 +152,27 @@ func playOutbox(t *testing.T, ops []byte) {
 			}
 		}
 		if !m.ended {
-			b.finish(nil)
+			b.Finish(nil)
 			m.finish(false)
 		}
 		for range len(m.queue) + 1 {
 			receive()
 		}
 		synctest.Wait()
-		if closed != 1 || b.feeding || b.spill.n > 0 {
-			t.Errorf("at the end: %d closes, feeding %t, %d in the spill", closed, b.feeding, b.spill.n)
+		if closed != 1 || b.feeding || b.list.len() > 0 {
+			t.Errorf("at the end: %d closes, feeding %t, %d in the list", closed, b.feeding, b.list.len())
 		}
 	})
 }
 
 // playAbort aborts and tells the model what may be left.
-func playAbort(t *testing.T, b *outbox[int], m *outboxModel, last bool) {
+func playAbort(t *testing.T, b *Outbox[int], m *outboxModel, last bool) {
 	synctest.Wait()
 	end := modelEnd - 1
 	if last {
-		b.abort(&end)
+		b.Abort(&end)
 	} else {
-		b.abort(nil)
+		b.Abort(nil)
 	}
 	synctest.Wait()
 	if m.closes && len(m.queue) <= len(b.ch) {
@@ -176,7 +185,7 @@ func playAbort(t *testing.T, b *outbox[int], m *outboxModel, last bool) {
 		} else {
 			m.queue = m.queue[:len(b.ch)-1]
 		}
-		m.queue = append(m.queue, boxed[int]{v: end})
+		m.queue = append(m.queue, item[int]{v: end})
 	}
 	m.ended, m.closes = true, true
 }
