@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/flux-sdk/flux"
 	"github.com/flux-sdk/flux/fluxtest"
 )
 
@@ -17,7 +18,7 @@ func Example() {
 	b.Handle("calc.add", func(r *fluxtest.Request) {
 		var in struct{ A, B int }
 		if err := r.Decode(&in); err != nil {
-			r.Fail(71, err.Error()) // EPROTO
+			r.Fail(fmt.Errorf("%w: %w", flux.EPROTO, err))
 			return
 		}
 		r.Respond(map[string]int{"sum": in.A + in.B})

@@ -31,7 +31,7 @@ func dialWire(t *testing.T, b *fluxtest.Broker, opts ...fluxtest.DialOption) *wi
 	if err != nil {
 		t.Fatalf("Dial: %v", err)
 	}
-	w := &wire{t: t, s: s, conn: transport.NewConn(s, transport.Config{})}
+	w := &wire{t: t, s: s, conn: fluxtest.NewConn(s, transport.Config{})}
 	go w.read()
 	t.Cleanup(func() { w.conn.Close() })
 	return w

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"testing/synctest"
 
+	"github.com/flux-sdk/flux"
 	"github.com/flux-sdk/flux/codec"
 	"github.com/flux-sdk/flux/fluxtest"
 )
@@ -15,7 +16,7 @@ func TestHandle(t *testing.T) {
 		b.Handle("calc.add", func(r *fluxtest.Request) {
 			var in struct{ A, B int }
 			if err := r.Decode(&in); err != nil {
-				r.Fail(71, err.Error())
+				r.Fail(&flux.Error{Errno: flux.EPROTO, Message: err.Error()})
 				return
 			}
 			r.Respond(obj{"sum": in.A + in.B})
@@ -23,7 +24,7 @@ func TestHandle(t *testing.T) {
 				t.Errorf("second answer: %v", err)
 			}
 		})
-		b.Handle("calc.fail", func(r *fluxtest.Request) { r.Fail(2, "no such thing") })
+		b.Handle("calc.fail", func(r *fluxtest.Request) { r.Fail(&flux.Error{Errno: flux.ENOENT, Message: "no such thing"}) })
 		b.Handle("calc.count", func(r *fluxtest.Request) {
 			for i := range 3 {
 				r.Respond(obj{"i": i})
@@ -63,7 +64,7 @@ func TestHandle(t *testing.T) {
 		w.send(flagged(request("calc.add", 0, obj{"a": 1, "b": 2}), codec.FlagNoResponse))
 		w.none()
 		// Scripts go before the broker's own services, until removed.
-		b.Handle("attr.get", func(r *fluxtest.Request) { r.Fail(11, "") })
+		b.Handle("attr.get", func(r *fluxtest.Request) { r.Fail(flux.EAGAIN) })
 		want(t, w.call(request("attr.get", 1, obj{"name": "rank"})), 11, "")
 		b.Handle("attr.get", nil)
 		want(t, w.call(request("attr.get", 1, obj{"name": "rank"})), 0, `{"value":"0","flags":1}`)
@@ -103,7 +104,7 @@ func TestHandleEnds(t *testing.T) {
 		b.Handle("calc.slow", func(r *fluxtest.Request) {
 			<-r.Context().Done()
 			causes <- context.Cause(r.Context())
-			r.Fail(125, "")
+			r.Fail(flux.ECANCELED)
 		})
 		cause := func(want error) {
 			t.Helper()
