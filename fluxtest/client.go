@@ -35,11 +35,11 @@ func (b *Broker) ClientAs(dial []DialOption, opts ...flux.DialOption) *flux.Clie
 	if b.tb != nil {
 		b.tb.Helper()
 	}
-	p := peer{}
+	all := make([]flux.DialOption, 0, len(dial)+len(opts))
 	for _, opt := range dial {
-		opt.applyPeer(&p)
+		all = append(all, opt)
 	}
-	return b.client(p, opts)
+	return b.client(peer{}, append(all, opts...))
 }
 
 // madeClient is a client that the broker made.
@@ -50,10 +50,14 @@ type madeClient struct {
 
 func (b *Broker) client(p peer, opts []flux.DialOption) *flux.Client {
 	var rest []flux.DialOption
-	for _, opt := range opts {
-		if own, ok := opt.(DialOption); ok {
+	for i, opt := range opts {
+		switch own, ok := opt.(DialOption); {
+		case opt == nil:
+			b.fatalf("fluxtest: Client: option %d of %d is nil", i+1, len(opts))
+			return nil
+		case ok:
 			own.applyPeer(&p)
-		} else {
+		default:
 			rest = append(rest, opt)
 		}
 	}

@@ -285,3 +285,22 @@ func TestRestart(t *testing.T) {
 		}
 	})
 }
+
+// An event that is doubled comes twice to a subscription, with one number.
+func TestDuplicateEvents(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := fluxtest.New(t, fluxtest.InProcess(), fluxtest.WithFaults(fluxtest.Faults{
+			Duplicate: 1, Match: func(m *codec.Message) bool { return m.Type == codec.TypeEvent },
+		}))
+		events, err := b.Client().Subscribe(t.Context(), "ev")
+		if err != nil {
+			t.Fatal(err)
+		}
+		seq := b.Emit("ev.x", nil)
+		for range 2 {
+			if e := <-events; e.Seq() != seq || e.Err() != nil {
+				t.Errorf("event %d, %v, want %d", e.Seq(), e.Err(), seq)
+			}
+		}
+	})
+}

@@ -18,6 +18,8 @@ func TestOptionErrors(t *testing.T) {
 		"no ranks":      fluxtest.Size(0),
 		"no children":   fluxtest.FanOut(0),
 		"unknown state": fluxtest.State("running"),
+		"large errno":   fluxtest.WithFaults(fluxtest.Faults{Refuse: 524}),
+		"negative":      fluxtest.WithFaults(fluxtest.Faults{Refuse: -1}),
 	} {
 		if b, err := fluxtest.Start(opt); err == nil {
 			t.Errorf("%s: started", name)
@@ -29,6 +31,25 @@ func TestOptionErrors(t *testing.T) {
 		t.Errorf("started without a directory")
 		b.Close()
 	}
+}
+
+func TestNilOptions(t *testing.T) {
+	panics := func(what, text string, f func()) {
+		t.Helper()
+		defer func() {
+			if p := recover(); p != text {
+				t.Errorf("%s: panic %v, want %q", what, p, text)
+			}
+		}()
+		f()
+	}
+	panics("Start", "fluxtest: option 2 of 2 is nil", func() { fluxtest.Start(fluxtest.Size(1), nil) })
+	b := fluxtest.New(t, fluxtest.InProcess())
+	if _, err := b.Dial(t.Context(), nil); err == nil || err.Error() != "fluxtest: Dial: option 1 of 1 is nil" {
+		t.Errorf("Dial: %v", err)
+	}
+	panics("SetFaults", "fluxtest: Faults.Refuse is 524: want an errno from 1 to 255, or 0 for none",
+		func() { b.SetFaults(fluxtest.Faults{Refuse: 524}) })
 }
 
 // The sockets are private, and their paths short whatever TMPDIR is.

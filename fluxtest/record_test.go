@@ -102,6 +102,59 @@ func TestAwait(t *testing.T) {
 	})
 }
 
+func TestAwaitSubscribed(t *testing.T) {
+	bubble(t, func(t *testing.T, b *fluxtest.Broker) {
+		got := make(chan error, 1)
+		wait := func(ctx context.Context, prefix string) {
+			go func() { got <- b.AwaitSubscribed(ctx, prefix) }()
+			synctest.Wait()
+		}
+		none := func(what string) {
+			t.Helper()
+			synctest.Wait()
+			select {
+			case err := <-got:
+				t.Fatalf("%s: AwaitSubscribed returned %v", what, err)
+			default:
+			}
+		}
+		low := dialWire(t, b, fluxtest.AtRank(1))
+		wait(t.Context(), "a.b")
+		none("no subscription")
+		subscribed(t, low, "a", "a.b.c")
+		none("other prefixes")
+		subscribed(t, low, "a.b")
+		if err := <-got; err != nil {
+			t.Error(err)
+		}
+		wait(t.Context(), "a")
+		if err := <-got; err != nil {
+			t.Errorf("one that was there before: %v", err)
+		}
+		low.call(request("event.unsubscribe", 1, obj{"topic": "a"}))
+		wait(t.Context(), "a")
+		none("unsubscribed")
+		if err := b.Restart(); err != nil {
+			t.Fatal(err)
+		}
+		none("restarted")
+		subscribed(t, dialWire(t, b), "a")
+		if err := <-got; err != nil {
+			t.Errorf("after a restart: %v", err)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		if err := b.AwaitSubscribed(ctx, "never"); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("error %v", err)
+		}
+		wait(t.Context(), "never")
+		b.Close()
+		if err := <-got; !errors.Is(err, fluxtest.ErrClosed) {
+			t.Errorf("error %v", err)
+		}
+	}, fluxtest.Size(2))
+}
+
 // spy is a TB that notes what is said.
 type spy struct {
 	*testing.T

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"testing/synctest"
 
+	"github.com/flux-sdk/flux"
 	"github.com/flux-sdk/flux/codec"
 	"github.com/flux-sdk/flux/fluxtest"
 	"github.com/flux-sdk/flux/transport"
@@ -105,7 +106,7 @@ func TestPolicy(t *testing.T) {
 
 func TestHandshakeFaults(t *testing.T) {
 	bubble(t, func(t *testing.T, b *fluxtest.Broker) {
-		b.SetFaults(fluxtest.Faults{Refuse: 11})
+		b.SetFaults(fluxtest.Faults{Refuse: flux.EAGAIN})
 		_, err := b.Dial(t.Context())
 		var refused *transport.HandshakeError
 		if !errors.As(err, &refused) || refused.Errno != 11 {
