@@ -57,15 +57,15 @@ func TestHandleCaptureStream(t *testing.T) {
 		}
 		w := dialWire(t, b)
 		// The recorded client cancelled it: it stays open until this one does.
-		if m := w.call(first); m.Errnum != 0 {
+		if m := w.Call(first); m.Errnum != 0 {
 			t.Errorf("%s", show(m))
 		}
-		for m := w.take(); m != nil; m = w.take() {
+		for m := w.Take(); m != nil; m = w.Take() {
 			if m.Final() {
 				t.Errorf("ended by itself: %s", show(m))
 			}
 		}
-		w.send(flagged(request("kvs-watch.cancel", 0, obj{"matchtag": first.Matchtag}), codec.FlagNoResponse))
-		want(t, w.next(), 61, "")
+		w.Send(flagged(request("kvs-watch.cancel", 0, obj{"matchtag": first.Matchtag}), codec.FlagNoResponse))
+		want(t, w.Next(), 61, "")
 	})
 }

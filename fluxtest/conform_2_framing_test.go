@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/flux-sdk/flux/fluxtest/internal/wiretest"
 	"github.com/flux-sdk/flux/internal/capture"
 	"github.com/flux-sdk/flux/internal/capture/golden"
 )
@@ -70,7 +71,7 @@ func malformedRow(c *convo, mc *capture.Case) {
 				reply.Payload = nil
 			}
 		}
-		checkReply(c.T, &reply, p.next())
+		wiretest.CheckReply(c.T, &reply, p.next())
 	}
 	switch mc.Outcome {
 	case capture.Answering:

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -318,3 +319,5 @@ func (c *convo) frame(m *codec.Message) []byte {
 	}
 	return bytes.Clone(b)
 }
+
+func dec(n uint32) string { return strconv.FormatUint(uint64(n), 10) }

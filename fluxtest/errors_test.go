@@ -37,14 +37,14 @@ func TestFail(t *testing.T) {
 		b.Serve("handler", mux)
 		w := dialWire(t, b)
 		for at = range errs {
-			got, same := w.call(request("script.x", 1, nil)), w.call(request("handler.x", 1, nil))
+			got, same := w.Call(request("script.x", 1, nil)), w.Call(request("handler.x", 1, nil))
 			gotText, _ := codec.TextPayload(got.Payload)
 			text, _ := codec.TextPayload(same.Payload)
 			if got.Errnum == 0 || got.Errnum != same.Errnum || gotText != text {
 				t.Errorf("%v: errno %d, %q, but from a handler %d, %q", errs[at], got.Errnum, gotText, same.Errnum, text)
 			}
 		}
-		want(t, w.call(request("script.x", 1, nil)), uint32(flux.EIO), "a\\0b\ufffd")
+		want(t, w.Call(request("script.x", 1, nil)), uint32(flux.EIO), "a\\0b\ufffd")
 	})
 }
 
@@ -59,7 +59,7 @@ func TestFailWithoutError(t *testing.T) {
 			r.Fail(nil)
 		})
 		w := dialWire(t, b)
-		w.call(request("script.x", 1, nil))
+		w.Call(request("script.x", 1, nil))
 		if p := <-panicked; p != "fluxtest: Request.Fail: the error is nil" {
 			t.Errorf("%v", p)
 		}

@@ -106,8 +106,8 @@ func TestMapCred(t *testing.T) {
 func TestWithFaults(t *testing.T) {
 	bubble(t, func(t *testing.T, b *fluxtest.Broker) {
 		w := dialWire(t, b)
-		w.send(request("attr.get", 1, obj{"name": "rank"}))
-		w.none()
+		w.Send(request("attr.get", 1, obj{"name": "rank"}))
+		w.None()
 	}, fluxtest.WithFaults(fluxtest.Faults{Drop: 1}))
 }
 
@@ -116,9 +116,9 @@ func TestHeartbeatEvery(t *testing.T) {
 		w := dialWire(t, b)
 		subscribed(t, w, "heartbeat.pulse")
 		for seq := range uint32(3) {
-			w.none()
+			w.None()
 			advance(2 * time.Second)
-			if m := w.next(); m.Sequence != seq+1 || m.HasPayload() {
+			if m := w.Next(); m.Sequence != seq+1 || m.HasPayload() {
 				t.Errorf("%s, sequence %d", show(m), m.Sequence)
 			}
 		}
@@ -143,43 +143,4 @@ func TestSeed(t *testing.T) {
 	if a[0] != b[0] || a[1] != b[1] || a[0] == a[1] || a[0] == c[0] || len(a[0]) != 36 {
 		t.Errorf("%q, %q, %q", a, b, c)
 	}
-}
-
-// What takes no argument takes any text, and nothing that is no text.
-func TestMethodsWithoutArguments(t *testing.T) {
-	bubble(t, func(t *testing.T, b *fluxtest.Broker) {
-		w := dialWire(t, b)
-		for _, topic := range []string{
-			"broker.stats-get", "broker.stats-clear", "broker.rusage", "state-machine.get", "state-machine.wait",
-			"overlay.health", "overlay.stats-get", "groups.stats-get", "config.get", "attr.list", "module.list",
-			"state-machine.monitor", "connector-local.stats-get",
-		} {
-			if m := w.call(request(topic, 1, "not JSON")); m.Errnum != 0 {
-				t.Errorf("%s", show(m))
-			}
-			if m := w.call(request(topic, 1, []byte("no NUL"))); m.Errnum != 71 || m.HasPayload() {
-				t.Errorf("%s", show(m))
-			}
-		}
-		want(t, w.call(request("groups.stats-get", 1, nil)), 0, `{"subtree":{"broker.online":"0","broker.torpid":""}}`)
-	})
-}
-
-func TestLogRing(t *testing.T) {
-	bubble(t, func(t *testing.T, b *fluxtest.Broker) {
-		for range 3000 {
-			b.Log(0, 7, "app", "x")
-		}
-		b.Log(0, 7, "app", "last")
-		w := dialWire(t, b)
-		w.send(flagged(request("log.dmesg", 1, obj{"follow": false}), codec.FlagStreaming))
-		n, last := 0, ""
-		for m := w.next(); m.Errnum == 0; m = w.next() {
-			n++
-			last, _ = codec.TextPayload(m.Payload)
-		}
-		if n != 1024 || !strings.HasSuffix(last, "last") {
-			t.Errorf("%d records, %q", n, last)
-		}
-	})
 }

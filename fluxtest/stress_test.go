@@ -114,6 +114,16 @@ func eventually(ok func() bool) bool {
 	return true
 }
 
+// echo answers every request on conn.
+func echo(conn transport.Conn) {
+	var m codec.Message
+	for conn.Recv(&m) == nil {
+		resp := codec.NewResponse(&m)
+		resp.SetPayload(m.Payload)
+		conn.Send(context.Background(), resp)
+	}
+}
+
 // Everything at once: what comes is what each connection asked for, in order.
 func TestEverythingAtOnce(t *testing.T) {
 	b := fluxtest.New(t, fluxtest.Size(4))

@@ -12,10 +12,10 @@ import (
 	"github.com/flux-sdk/flux/transport"
 )
 
-// queuedConn is what the router needs of a connection of messages: Queue without
+// QueuedConn is what the router needs of a connection of messages: Queue without
 // a flush neither waits nor does I/O, Flush does not wait, and Buffered reports
 // whether Recv returns without waiting.
-type queuedConn interface {
+type QueuedConn interface {
 	transport.Conn
 	transport.Queuer
 	transport.Batcher
@@ -37,7 +37,7 @@ type Conn struct {
 	roles    uint32
 	pid      int
 	stream   *stream
-	conn     queuedConn
+	conn     QueuedConn
 	gone     chan struct{}
 	hangOnce sync.Once
 
@@ -101,7 +101,7 @@ func (r *Rank) newConnLocked(s *stream, who Peer) *Conn {
 	}
 	c.atBroker = codec.MakeRoutes(r.connector, c.uuid)
 	c.atService = codec.MakeRoutes(r.uuid, r.connector, c.uuid)
-	c.conn = NewConn(s, b.cfg.Conn).(queuedConn)
+	c.conn = NewConn(s, b.cfg.Conn).(QueuedConn)
 	if r.lost.Load() {
 		return nil
 	}

@@ -1,4 +1,4 @@
-package fluxtest_test
+package router_test
 
 import (
 	"bytes"

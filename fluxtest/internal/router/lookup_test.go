@@ -1,4 +1,4 @@
-package fluxtest_test
+package router_test
 
 import (
 	"testing"
@@ -15,16 +15,16 @@ func TestLookupFollowsChanges(t *testing.T) {
 		name := obj{"service": "s"}
 		send := func(what string, to *wire) *codec.Message {
 			t.Helper()
-			cli.send(request("s.x", 7, nil), request("s.x", 8, nil))
+			cli.Send(request("s.x", 7, nil), request("s.x", 8, nil))
 			if to == nil {
 				for range 2 {
-					if m := cli.take(); m == nil || m.Errnum != 38 {
+					if m := cli.Take(); m == nil || m.Errnum != 38 {
 						t.Errorf("%s: %s, want ENOSYS", what, show(m))
 					}
 				}
 				return nil
 			}
-			first, second := to.take(), to.take()
+			first, second := to.Take(), to.Take()
 			if first == nil || second == nil || first.Matchtag != 7 || second.Matchtag != 8 {
 				t.Fatalf("%s: %s, %s", what, show(first), show(second))
 			}
@@ -32,44 +32,44 @@ func TestLookupFollowsChanges(t *testing.T) {
 		}
 		send("nobody", nil)
 		for range 2 {
-			one.send(request("service.add", 1, name))
-			one.take()
+			one.Send(request("service.add", 1, name))
+			one.Take()
 			send("the first service", one)
-			one.send(request("service.remove", 1, name))
-			one.take()
+			one.Send(request("service.remove", 1, name))
+			one.Take()
 			send("between", nil)
-			two.send(request("service.add", 1, name))
-			two.take()
+			two.Send(request("service.add", 1, name))
+			two.Take()
 			send("the second service", two)
-			two.send(request("service.remove", 1, name))
-			two.take()
+			two.Send(request("service.remove", 1, name))
+			two.Take()
 		}
-		two.send(request("service.add", 1, name))
-		two.take()
+		two.Send(request("service.add", 1, name))
+		two.Take()
 		m := send("the last", two)
-		two.send(codec.NewResponse(m), codec.NewResponse(m))
+		two.Send(codec.NewResponse(m), codec.NewResponse(m))
 		for range 2 {
-			if cli.take() == nil {
+			if cli.Take() == nil {
 				t.Error("no response")
 			}
 		}
 		// Who has gone gets no more, and others as before.
 		other := dialWire(t, b)
-		cli.conn.Close()
+		cli.Conn.Close()
 		synctest.Wait()
-		other.send(request("s.x", 9, nil))
-		n := two.take()
+		other.Send(request("s.x", 9, nil))
+		n := two.Take()
 		for n != nil && n.Matchtag != 9 { // the disconnect notice
-			n = two.take()
+			n = two.Take()
 		}
 		if n == nil {
 			t.Fatal("no request")
 		}
-		two.send(codec.NewResponse(m), codec.NewResponse(n), codec.NewResponse(m))
-		if got := other.take(); got == nil || got.Matchtag != 9 {
+		two.Send(codec.NewResponse(m), codec.NewResponse(n), codec.NewResponse(m))
+		if got := other.Take(); got == nil || got.Matchtag != 9 {
 			t.Errorf("%s", show(got))
 		}
-		two.conn.Close()
+		two.Conn.Close()
 		synctest.Wait()
 		cli = other
 		send("the service has gone", nil)

@@ -1,19 +1,20 @@
-package fluxtest_test
+package router_test
 
 import (
 	"testing"
 
 	"github.com/flux-sdk/flux/codec"
 	"github.com/flux-sdk/flux/fluxtest"
+	"github.com/flux-sdk/flux/fluxtest/internal/router"
 )
 
 // What comes of the first messages of a long batch is on its way before the last
 // ones are dealt with, and a short batch is one write.
 func TestLongBatch(t *testing.T) {
 	for _, tt := range []struct{ before, want int }{
-		{fluxtest.FlushEvery - 1, 0},
-		{fluxtest.FlushEvery, fluxtest.FlushEvery},
-		{2*fluxtest.FlushEvery + 1, 2 * fluxtest.FlushEvery},
+		{router.FlushEvery - 1, 0},
+		{router.FlushEvery, router.FlushEvery},
+		{2*router.FlushEvery + 1, 2 * router.FlushEvery},
 	} {
 		bubble(t, func(t *testing.T, b *fluxtest.Broker) {
 			goOn := make(chan struct{})
@@ -24,8 +25,8 @@ func TestLongBatch(t *testing.T) {
 			list := append(numbered("other.y", tt.before), request("late.x", 1000, nil))
 			w := dialWire(t, b)
 			count := func(list []*codec.Message) (n int) {
-				w.send(list...)
-				for w.take() != nil {
+				w.Send(list...)
+				for w.Take() != nil {
 					n++
 				}
 				return n

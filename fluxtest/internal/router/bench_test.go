@@ -1,4 +1,4 @@
-package fluxtest_test
+package router_test
 
 import (
 	"context"
@@ -6,19 +6,20 @@ import (
 
 	"github.com/flux-sdk/flux/codec"
 	"github.com/flux-sdk/flux/fluxtest"
+	"github.com/flux-sdk/flux/fluxtest/internal/router"
 	"github.com/flux-sdk/flux/transport"
 )
 
 // echo answers every request on conn, one flush for each batch.
 func echo(conn transport.Conn) {
-	q, more := conn.(transport.Queuer), conn.(transport.Batcher)
+	q := conn.(router.QueuedConn)
 	var m codec.Message
 	for conn.Recv(&m) == nil {
 		resp := codec.Message{
 			Type: codec.TypeResponse, Flags: m.Flags, UserID: codec.UserIDUnknown,
 			Matchtag: m.Matchtag, Routes: m.Routes, Topic: m.Topic, Payload: m.Payload,
 		}
-		q.Queue(&resp, !more.Buffered())
+		q.Queue(&resp, !q.Buffered())
 	}
 }
 
@@ -44,8 +45,7 @@ func BenchmarkForward(b *testing.B) {
 			svc.Recv(new(codec.Message))
 			go echo(svc)
 			m := request("echo.x", 1, obj{"seq": 1})
-			q := cli.(transport.Queuer)
-			more := cli.(transport.Batcher)
+			q := cli.(router.QueuedConn)
 			b.ReportAllocs()
 			b.ResetTimer()
 			for range depth {
@@ -57,7 +57,7 @@ func BenchmarkForward(b *testing.B) {
 				if err := cli.Recv(&r); err != nil {
 					b.Fatal(err)
 				}
-				q.Queue(m, !more.Buffered())
+				q.Queue(m, !q.Buffered())
 			}
 		})
 	}

@@ -1,4 +1,4 @@
-package fluxtest_test
+package router_test
 
 import (
 	"context"
@@ -29,7 +29,7 @@ func TestGuestAccess(t *testing.T) {
 			"overlay.topology": true, "overlay.health": true, "overlay.stats-get": true,
 			"module.list": true, "config.get": true, "connector-local.stats-get": false,
 		} {
-			m := guest.call(request(topic, 1, nil))
+			m := guest.Call(request(topic, 1, nil))
 			text, _ := codec.TextPayload(m.Payload)
 			if refused := m.Errnum == 1 && text == owner; refused == open {
 				t.Errorf("%s, open to guests: %v", show(m), open)
@@ -37,7 +37,7 @@ func TestGuestAccess(t *testing.T) {
 			// A role that nobody knows is let in by what lets all in.
 			req := request(topic, 1, nil)
 			req.UserID, req.Rolemask = 4321, 4
-			m = none.call(req)
+			m = none.Call(req)
 			text, _ = codec.TextPayload(m.Payload)
 			if !open && text != owner || open && text != privilege && m.Errnum == 1 {
 				t.Errorf("role 4: %s, open to guests: %v", show(m), open)
@@ -46,21 +46,21 @@ func TestGuestAccess(t *testing.T) {
 		// The credentials of a guest are its own, those of an owner what it says.
 		m := request("broker.ping", 1, obj{})
 		m.UserID, m.Rolemask = 0, 1
-		if text, _ := codec.TextPayload(guest.call(m).Payload); !strings.Contains(text, `"userid": 1234, "rolemask": 6`) {
+		if text, _ := codec.TextPayload(guest.Call(m).Payload); !strings.Contains(text, `"userid": 1234, "rolemask": 6`) {
 			t.Error(text)
 		}
 		for _, c := range [][4]uint32{
 			{codec.UserIDUnknown, 0, 0, 5}, {77, 0, 77, 5}, {codec.UserIDUnknown, 2, 0, 2}, {77, 2, 77, 2},
 		} {
 			m.UserID, m.Rolemask = c[0], c[1]
-			if text, _ := codec.TextPayload(none.call(m).Payload); !strings.Contains(text, `"userid": `+dec(c[2])+`, "rolemask": `+dec(c[3])) {
+			if text, _ := codec.TextPayload(none.Call(m).Payload); !strings.Contains(text, `"userid": `+dec(c[2])+`, "rolemask": `+dec(c[3])) {
 				t.Errorf("%v: %s", c, text)
 			}
 		}
-		want(t, guest.call(request("service.add", 1, obj{"service": "x"})), 1, "")
-		want(t, guest.call(request("service.add", 1, obj{"service": "1234x"})), 1, "")
-		want(t, guest.call(request("service.add", 1, obj{"service": "1234-"})), 0, "")
-		want(t, none.call(request("service.remove", 1, obj{"service": "1234-"})), 2, "")
+		want(t, guest.Call(request("service.add", 1, obj{"service": "x"})), 1, "")
+		want(t, guest.Call(request("service.add", 1, obj{"service": "1234x"})), 1, "")
+		want(t, guest.Call(request("service.add", 1, obj{"service": "1234-"})), 0, "")
+		want(t, none.Call(request("service.remove", 1, obj{"service": "1234-"})), 2, "")
 	}, fluxtest.AllowGuests())
 }
 

@@ -1,4 +1,4 @@
-package fluxtest_test
+package router_test
 
 import (
 	"fmt"
@@ -35,9 +35,9 @@ func TestKeptMessages(t *testing.T) {
 		w, low := dialWire(t, b), dialWire(t, b, fluxtest.AtRank(1))
 		for _, w := range []*wire{w, low} {
 			kept = nil
-			w.send(numbered("late.x", n)...)
-			w.send(numbered("other.y", n)...)
-			for w.take() != nil { // all ENOSYS
+			w.Send(numbered("late.x", n)...)
+			w.Send(numbered("other.y", n)...)
+			for w.Take() != nil { // all ENOSYS
 			}
 			if len(kept) != n {
 				t.Fatalf("%d requests at the script", len(kept))
@@ -45,7 +45,7 @@ func TestKeptMessages(t *testing.T) {
 			for _, r := range kept {
 				checkNumbered(t, "request at the script", r.Message())
 				r.Respond(r.Message().Payload)
-				got := w.take()
+				got := w.Take()
 				if got == nil || got.Matchtag != r.Message().Matchtag {
 					t.Fatalf("the answer to %d: %s", r.Message().Matchtag, show(got))
 				}
@@ -63,25 +63,25 @@ func TestHeldMessages(t *testing.T) {
 	const n = 500
 	bubble(t, func(t *testing.T, b *fluxtest.Broker) {
 		svc, cli := dialWire(t, b), dialWire(t, b)
-		svc.send(request("service.add", 1, obj{"service": "s"}))
-		svc.take()
+		svc.Send(request("service.add", 1, obj{"service": "s"}))
+		svc.Take()
 		var shown []*codec.Message
 		b.SetFaults(fluxtest.Faults{Seed: 1, Reorder: 0.5, DuplicateSent: 0.5, Match: func(m *codec.Message) bool {
 			shown = append(shown, m)
 			return m.Type == codec.TypeResponse
 		}})
-		cli.send(numbered("s.x", n)...)
+		cli.Send(numbered("s.x", n)...)
 		var answers []*codec.Message
-		for m := svc.take(); m != nil; m = svc.take() {
+		for m := svc.Take(); m != nil; m = svc.Take() {
 			checkNumbered(t, "forwarded request", m)
 			a := codec.NewResponse(m)
 			a.SetPayload(m.Payload)
 			answers = append(answers, a)
 		}
-		svc.send(answers...)
+		svc.Send(answers...)
 		advance(time.Minute)
 		got := 0
-		for m := cli.take(); m != nil; m = cli.take() {
+		for m := cli.Take(); m != nil; m = cli.Take() {
 			checkNumbered(t, "response", m)
 			got++
 		}
@@ -101,14 +101,14 @@ func TestPendingMessages(t *testing.T) {
 		b.HandleAt(1, "never.x", func(*fluxtest.Request) {})
 		w := dialWire(t, b)
 		for _, m := range numbered("never.x", n) {
-			w.send(at(m, 1))
+			w.Send(at(m, 1))
 		}
-		w.send(numbered("other.y", n)...)
-		for w.take() != nil {
+		w.Send(numbered("other.y", n)...)
+		for w.Take() != nil {
 		}
 		b.LoseRank(1)
 		seen := make(map[uint32]bool)
-		for m := w.take(); m != nil; m = w.take() {
+		for m := w.Take(); m != nil; m = w.Take() {
 			if m.Errnum != 113 || m.Topic != "never.x" {
 				t.Errorf("%s", show(m))
 			}

@@ -1,4 +1,4 @@
-package fluxtest_test
+package router_test
 
 import (
 	"strings"
@@ -8,21 +8,6 @@ import (
 	"github.com/flux-sdk/flux/fluxtest"
 )
 
-func publish(topic string, flags int, payload string) *codec.Message {
-	o := obj{"topic": topic, "flags": flags}
-	if payload != "" {
-		o["payload"] = payload
-	}
-	return at(request("event.publish", 9, o), 0)
-}
-
-func subscribed(t *testing.T, w *wire, topics ...string) {
-	t.Helper()
-	for _, topic := range topics {
-		want(t, w.call(request("event.subscribe", 1, obj{"topic": topic})), 0, "")
-	}
-}
-
 func TestPublish(t *testing.T) {
 	bubble(t, func(t *testing.T, b *fluxtest.Broker) {
 		w, low := dialWire(t, b), dialWire(t, b, fluxtest.AtRank(3))
@@ -30,9 +15,9 @@ func TestPublish(t *testing.T) {
 		subscribed(t, low, "")
 
 		// Each event once, before the response; prefixes are of bytes.
-		w.send(publish("a.b.c", 0, "eA=="))
+		w.Send(publish("a.b.c", 0, "eA=="))
 		for _, to := range []*wire{w, low} {
-			ev := to.next()
+			ev := to.Next()
 			if ev.Type != codec.TypeEvent || ev.Topic != "a.b.c" || ev.Sequence != 1 || string(ev.Payload) != "x" || len(hops(ev)) != 1 {
 				t.Errorf("%s: sequence %d, routes %q", show(ev), ev.Sequence, hops(ev))
 			}
@@ -40,16 +25,16 @@ func TestPublish(t *testing.T) {
 				t.Errorf("userid %d, rolemask %d, want 0, %d", ev.UserID, ev.Rolemask, roles)
 			}
 		}
-		want(t, w.next(), 0, `{"seq":1}`)
-		w.send(publish("ax", 0, ""))
-		if ev := w.next(); ev.Topic != "ax" || ev.HasPayload() {
+		want(t, w.Next(), 0, `{"seq":1}`)
+		w.Send(publish("ax", 0, ""))
+		if ev := w.Next(); ev.Topic != "ax" || ev.HasPayload() {
 			t.Errorf("%s", show(ev))
 		}
-		want(t, w.next(), 0, `{"seq":2}`)
-		w.send(publish("b", 0, ""))
-		want(t, w.next(), 0, `{"seq":3}`)
+		want(t, w.Next(), 0, `{"seq":2}`)
+		w.Send(publish("b", 0, ""))
+		want(t, w.Next(), 0, `{"seq":3}`)
 		for range 2 {
-			low.next()
+			low.Next()
 		}
 
 		for name, m := range map[string]*codec.Message{
@@ -63,36 +48,36 @@ func TestPublish(t *testing.T) {
 			"newline inside":   publish("a", 0, "eHh4\neHh4"),
 			"none":             at(request("event.publish", 9, nil), 0),
 		} {
-			if m := w.call(m); m.Errnum != 71 || m.HasPayload() {
+			if m := w.Call(m); m.Errnum != 71 || m.HasPayload() {
 				t.Errorf("%s: %s", name, show(m))
 			}
 		}
-		want(t, low.call(request("event.publish", 9, obj{"topic": "a", "flags": 0})), 71, "this service is only available on rank 0")
+		want(t, low.Call(request("event.publish", 9, obj{"topic": "a", "flags": 0})), 71, "this service is only available on rank 0")
 		for _, text := range []string{"e30A", "eA", "eA=="} {
-			w.send(publish("zz", 0, text))
-			want(t, w.next(), 0, `{"seq":`+map[string]string{"e30A": "4", "eA": "5", "eA==": "6"}[text]+`}`)
-			low.next()
+			w.Send(publish("zz", 0, text))
+			want(t, w.Next(), 0, `{"seq":`+map[string]string{"e30A": "4", "eA": "5", "eA==": "6"}[text]+`}`)
+			low.Next()
 		}
 
 		// Only the empty subscription has the empty topic.
-		w.send(publish("", 0, ""))
-		want(t, w.next(), 0, `{"seq":7}`)
-		if ev := low.next(); ev.Topic != "" || ev.Sequence != 7 {
+		w.Send(publish("", 0, ""))
+		want(t, w.Next(), 0, `{"seq":7}`)
+		if ev := low.Next(); ev.Topic != "" || ev.Sequence != 7 {
 			t.Errorf("%s", show(ev))
 		}
 
-		want(t, w.call(request("event.unsubscribe", 1, obj{"topic": "a"})), 0, "")
-		w.send(publish("a", 0, ""))
-		if ev := w.next(); ev.Type != codec.TypeEvent {
+		want(t, w.Call(request("event.unsubscribe", 1, obj{"topic": "a"})), 0, "")
+		w.Send(publish("a", 0, ""))
+		if ev := w.Next(); ev.Type != codec.TypeEvent {
 			t.Errorf("%s after the first of two unsubscribes", show(ev))
 		}
-		w.next()
-		want(t, w.call(request("event.unsubscribe", 1, obj{"topic": "a"})), 0, "")
-		want(t, w.call(request("event.unsubscribe", 1, obj{"topic": "a"})), 2, "")
-		want(t, w.call(request("event.unsubscribe", 1, obj{"topic": 1})), 71, "")
-		want(t, w.call(request("event.subscribe", 1, nil)), 71, "")
-		w.send(publish("a", 0, ""))
-		want(t, w.next(), 0, `{"seq":9}`)
+		w.Next()
+		want(t, w.Call(request("event.unsubscribe", 1, obj{"topic": "a"})), 0, "")
+		want(t, w.Call(request("event.unsubscribe", 1, obj{"topic": "a"})), 2, "")
+		want(t, w.Call(request("event.unsubscribe", 1, obj{"topic": 1})), 71, "")
+		want(t, w.Call(request("event.subscribe", 1, nil)), 71, "")
+		w.Send(publish("a", 0, ""))
+		want(t, w.Next(), 0, `{"seq":9}`)
 	}, fluxtest.Size(4))
 }
 
@@ -104,16 +89,16 @@ func TestDirectEvents(t *testing.T) {
 		m := codec.NewEvent("d.1")
 		m.Sequence = 99
 		m.SetPayload([]byte{1, 2})
-		top.send(m)
+		top.Send(m)
 		for w, n := range map[*wire]int{top: 2, low: 1} {
-			ev := w.next()
+			ev := w.Next()
 			if ev.Sequence != 1 || len(ev.Payload) != 2 || len(hops(ev)) != n {
 				t.Errorf("%s: sequence %d, %d hops, want 1, %d", show(ev), ev.Sequence, len(hops(ev)), n)
 			}
 		}
-		low.send(m)
+		low.Send(m)
 		for _, w := range []*wire{top, low} {
-			if ev := w.next(); ev.Sequence != 2 || len(hops(ev)) != 1 || ev.Rolemask != 1 {
+			if ev := w.Next(); ev.Sequence != 2 || len(hops(ev)) != 1 || ev.Rolemask != 1 {
 				t.Errorf("%s: sequence %d, %d hops, rolemask %d", show(ev), ev.Sequence, len(hops(ev)), ev.Rolemask)
 			}
 		}
@@ -129,42 +114,42 @@ func TestPrivateEvents(t *testing.T) {
 			subscribed(t, w, "p")
 		}
 		guest := dialWire(t, b, fluxtest.AsUser(1234))
-		want(t, guest.call(publish("p.1", 32, "")), 0, `{"seq":1}`)
+		want(t, guest.Call(publish("p.1", 32, "")), 0, `{"seq":1}`)
 		for _, w := range []*wire{owner, same} {
-			if ev := w.next(); ev.UserID != 1234 || ev.Rolemask != 6 || ev.Flags&codec.FlagPrivate == 0 {
+			if ev := w.Next(); ev.UserID != 1234 || ev.Rolemask != 6 || ev.Flags&codec.FlagPrivate == 0 {
 				t.Errorf("%s: userid %d, rolemask %d, flags %s", show(ev), ev.UserID, ev.Rolemask, ev.Flags)
 			}
 		}
-		other.none()
+		other.None()
 		// A guest's direct event bears its own credentials, whatever it says.
 		m := flagged(codec.NewEvent("p.2"), codec.FlagPrivate)
 		m.UserID, m.Rolemask = 99, 1
-		guest.send(m)
-		other.none()
-		if ev := same.next(); ev.UserID != 1234 || ev.Rolemask != 6 {
+		guest.Send(m)
+		other.None()
+		if ev := same.Next(); ev.UserID != 1234 || ev.Rolemask != 6 {
 			t.Errorf("%s: userid %d, rolemask %d", show(ev), ev.UserID, ev.Rolemask)
 		}
-		owner.next()
+		owner.Next()
 		ev := flagged(codec.NewEvent("p.3"), codec.FlagPrivate)
 		if seq := b.EmitMessage(ev); seq != 3 {
 			t.Errorf("EmitMessage: %d, want 3", seq)
 		}
-		same.none()
-		if ev := owner.next(); ev.Sequence != 3 || ev.Rolemask != 5 {
+		same.None()
+		if ev := owner.Next(); ev.Sequence != 3 || ev.Rolemask != 5 {
 			t.Errorf("%s", show(ev))
 		}
 		if b.Emit("p.4", obj{"a": 1}) != 4 || b.Heartbeat() != 5 {
 			t.Errorf("Emit does not count on")
 		}
-		if ev := same.next(); string(ev.Payload) != "{\"a\":1}\x00" {
+		if ev := same.Next(); string(ev.Payload) != "{\"a\":1}\x00" {
 			t.Errorf("%s", show(ev))
 		}
-		owner.next()
+		owner.Next()
 		// Subscriptions end with their connection.
-		same.conn.Close()
-		other.conn.Close()
-		guest.conn.Close()
-		owner.none()
+		same.Conn.Close()
+		other.Conn.Close()
+		guest.Conn.Close()
+		owner.None()
 		conns := b.Conns()
 		if len(conns) != 1 || strings.Join(conns[0].Subscriptions(), ",") != "p" {
 			t.Errorf("%d connections", len(conns))
