@@ -13,7 +13,8 @@ import (
 // What was recorded of services that the broker does not have is answered as it
 // was recorded.
 func TestHandleCapture(t *testing.T) {
-	for _, name := range []string{"kvs-basic", "kvs-cli", "kvs-misc", "kvs-namespace", "job-list", "job-raw", "resource", "job-submit", "payload-zero-flagged"} {
+	for _, name := range []string{"kvs-basic", "kvs-cli", "kvs-misc", "kvs-namespace", "job-list", "job-raw",
+		"resource", "job-submit", "payload-zero-flagged"} {
 		t.Run(name, func(t *testing.T) {
 			raw, err := golden.Bytes(name)
 			if err != nil {

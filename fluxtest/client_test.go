@@ -46,7 +46,8 @@ func TestRealBroker(t *testing.T) {
 	t.Run("alive", func(t *testing.T) {
 		r = fluxtest.Real(t, 3, "-Stbon.topo=kary:1")
 		c = r.Client()
-		if got := rankOf(t, c) + rankOf(t, r.ClientAt(2)); got != "02" || r.Size() != 3 || r.URI() != r.URIOf(0) || r.URIOf(0) == r.URIOf(2) {
+		if got := rankOf(t, c) + rankOf(t, r.ClientAt(2)); got != "02" || r.Size() != 3 ||
+			r.URI() != r.URIOf(0) || r.URIOf(0) == r.URIOf(2) {
 			t.Errorf("ranks %s, size %d, %s, %s", got, r.Size(), r.URI(), r.URIOf(2))
 		}
 		if v, err := c.Attr(t.Context(), "tbon.maxlevel"); v != "2" || err != nil {
@@ -82,7 +83,8 @@ func TestRealBrokerThatDoesNotStart(t *testing.T) {
 		t.Skipf("NOT TESTED: %v", err)
 	}
 	s := &spy{T: t}
-	if r := fluxtest.Real(s, 1, "--no-such-option"); r != nil || !strings.Contains(strings.Join(s.said, " "), "no-such-option") {
+	if r := fluxtest.Real(s, 1, "--no-such-option"); r != nil || !strings.Contains(strings.Join(s.said, " "),
+		"no-such-option") {
 		t.Errorf("%v, %q", r, s.said)
 	}
 }

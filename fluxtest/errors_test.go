@@ -41,7 +41,8 @@ func TestFail(t *testing.T) {
 			gotText, _ := codec.TextPayload(got.Payload)
 			text, _ := codec.TextPayload(same.Payload)
 			if got.Errnum == 0 || got.Errnum != same.Errnum || gotText != text {
-				t.Errorf("%v: errno %d, %q, but from a handler %d, %q", errs[at], got.Errnum, gotText, same.Errnum, text)
+				t.Errorf("%v: errno %d, %q, but from a handler %d, %q", errs[at], got.Errnum, gotText,
+					same.Errnum, text)
 			}
 		}
 		want(t, w.Call(request("script.x", 1, nil)), uint32(flux.EIO), "a\\0b\ufffd")

@@ -27,7 +27,8 @@ func Example() {
 	})
 
 	client := broker.Client()
-	out, err := flux.CallAs[struct{ Sum int }](context.Background(), client, "calc.add", map[string]int{"a": 1, "b": 2})
+	out, err := flux.CallAs[struct{ Sum int }](context.Background(), client, "calc.add",
+		map[string]int{"a": 1, "b": 2})
 	fmt.Println(out.Sum, err)
 	fmt.Println(broker.Requests()[0].Message.Topic)
 	// Output:
@@ -55,7 +56,8 @@ func ExampleBroker_Serve() {
 	broker.Serve("calc", mux) // it takes requests from here on
 
 	client := broker.Client()
-	out, err := flux.CallAs[struct{ Quotient int }](context.Background(), client, "calc.div", map[string]int{"a": 7, "b": 2})
+	out, err := flux.CallAs[struct{ Quotient int }](context.Background(), client, "calc.div",
+		map[string]int{"a": 7, "b": 2})
 	fmt.Println(out.Quotient, err)
 	_, err = client.Call(context.Background(), "calc.div", map[string]int{"a": 7, "b": 0})
 	fmt.Println(errors.Is(err, flux.EDOM))

@@ -55,7 +55,8 @@ type Faults struct {
 // check says what is wrong with the faults.
 func (f *Faults) check() error {
 	if f.Refuse < 0 || f.Refuse > 255 {
-		return fmt.Errorf("fluxtest: Faults.Refuse is %d: want an errno from 1 to 255, or 0 for none", int32(f.Refuse))
+		return fmt.Errorf("fluxtest: Faults.Refuse is %d: want an errno from 1 to 255, or 0 for none",
+			int32(f.Refuse))
 	}
 	return nil
 }

@@ -57,7 +57,8 @@ func TestMessageFaults(t *testing.T) {
 		t.Errorf("different seeds give the same faults")
 	}
 	for _, f := range []fluxtest.Faults{{Duplicate: 0.5}, {DuplicateSent: 0.5}} {
-		if got := run(f); len(got) < 260 || len(got) > 340 || !slices.IsSorted(got) || len(slices.Compact(got)) != 200 {
+		if got := run(f); len(got) < 260 || len(got) > 340 || !slices.IsSorted(got) ||
+			len(slices.Compact(got)) != 200 {
 			t.Errorf("half doubled: %v", got)
 		}
 	}

@@ -75,15 +75,16 @@ func TestSocketDir(t *testing.T) {
 // A socket's client is who the system says, unless the test says otherwise.
 func TestMapCred(t *testing.T) {
 	uid := uint32(os.Getuid())
-	b := fluxtest.New(t, fluxtest.Size(2), fluxtest.AllowGuests(), fluxtest.MapCred(func(rank uint32, c transport.Cred) transport.Cred {
-		if c.UID != uid || c.PID != os.Getpid() {
-			t.Errorf("%+v, want userid %d and pid %d", c, uid, os.Getpid())
-		}
-		if rank == 1 {
-			c.UID = 4242
-		}
-		return c
-	}))
+	b := fluxtest.New(t, fluxtest.Size(2), fluxtest.AllowGuests(),
+		fluxtest.MapCred(func(rank uint32, c transport.Cred) transport.Cred {
+			if c.UID != uid || c.PID != os.Getpid() {
+				t.Errorf("%+v, want userid %d and pid %d", c, uid, os.Getpid())
+			}
+			if rank == 1 {
+				c.UID = 4242
+			}
+			return c
+		}))
 	for rank, id := range []uint32{uid, 4242} {
 		c := dialTest(t, b.URIOf(uint32(rank)))
 		defer c.Close()

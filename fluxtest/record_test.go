@@ -215,7 +215,8 @@ func TestRealSkipsLoudly(t *testing.T) {
 	t.Setenv("PATH", "")
 	t.Setenv(fluxtest.RequireRealEnv, "")
 	tb := &spy{T: t}
-	if fluxtest.Real(tb, 1) != nil || tb.failed || len(tb.said) != 1 || !strings.Contains(tb.said[0], "NOT TESTED against a real Flux: TestRealSkipsLoudly") {
+	if fluxtest.Real(tb, 1) != nil || tb.failed || len(tb.said) != 1 || !strings.Contains(tb.said[0],
+		"NOT TESTED against a real Flux: TestRealSkipsLoudly") {
 		t.Errorf("%q", tb.said)
 	}
 	t.Setenv(fluxtest.RequireRealEnv, "1")

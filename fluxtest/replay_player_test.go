@@ -141,7 +141,8 @@ func (r *replay) expect(w player, rec *capture.Record) {
 		r.t.Fatalf("nothing came, want %s", show(msg.Message()))
 	}
 	// The notices of a disconnect come in any order.
-	if msg.Type == codec.TypeRequest && msg.Flags&codec.FlagNoResponse != 0 && (got.Topic != msg.Topic || got.NodeID != msg.NodeID) {
+	if msg.Type == codec.TypeRequest && msg.Flags&codec.FlagNoResponse != 0 && (got.Topic != msg.Topic ||
+		got.NodeID != msg.NodeID) {
 		all := []*codec.Message{got}
 		for m := w.Take(); m != nil; m = w.Take() {
 			all = append(all, m)

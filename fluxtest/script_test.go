@@ -24,7 +24,8 @@ func TestHandle(t *testing.T) {
 				t.Errorf("second answer: %v", err)
 			}
 		})
-		b.Handle("calc.fail", func(r *fluxtest.Request) { r.Fail(&flux.Error{Errno: flux.ENOENT, Message: "no such thing"}) })
+		b.Handle("calc.fail",
+			func(r *fluxtest.Request) { r.Fail(&flux.Error{Errno: flux.ENOENT, Message: "no such thing"}) })
 		b.Handle("calc.count", func(r *fluxtest.Request) {
 			for i := range 3 {
 				r.Respond(obj{"i": i})
@@ -118,7 +119,8 @@ func TestHandleEnds(t *testing.T) {
 		want(t, other.Call(watch), 0, `{"first":1}`)
 		// Neither an unknown tag nor another client's cancel ends it.
 		for _, m := range []*codec.Message{
-			request("calc.cancel", 0, obj{"matchtag": 8}), request("calc.cancel", 0, obj{"x": 8}), request("calc.cancel", 0, nil),
+			request("calc.cancel", 0, obj{"matchtag": 8}), request("calc.cancel", 0, obj{"x": 8}),
+			request("calc.cancel", 0, nil),
 		} {
 			w.Send(flagged(m, codec.FlagNoResponse))
 		}

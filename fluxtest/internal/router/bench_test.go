@@ -36,29 +36,30 @@ func dialSocket(b *testing.B, uri string) transport.Conn {
 // four hops.
 func BenchmarkForward(b *testing.B) {
 	for _, depth := range []int{1, 16, 64, 256} {
-		b.Run("depth="+string(rune('0'+depth/100))+string(rune('0'+depth/10%10))+string(rune('0'+depth%10)), func(b *testing.B) {
-			br := fluxtest.New(b, fluxtest.Record(0))
-			svc, cli := dialSocket(b, br.URI()), dialSocket(b, br.URI())
-			defer svc.Close()
-			defer cli.Close()
-			svc.Send(context.Background(), request("service.add", 1, obj{"service": "echo"}))
-			svc.Recv(new(codec.Message))
-			go echo(svc)
-			m := request("echo.x", 1, obj{"seq": 1})
-			q := cli.(router.QueuedConn)
-			b.ReportAllocs()
-			b.ResetTimer()
-			for range depth {
-				q.Queue(m, false)
-			}
-			q.Flush()
-			var r codec.Message
-			for range b.N {
-				if err := cli.Recv(&r); err != nil {
-					b.Fatal(err)
+		b.Run("depth="+string(rune('0'+depth/100))+string(rune('0'+depth/10%10))+string(rune('0'+depth%10)),
+			func(b *testing.B) {
+				br := fluxtest.New(b, fluxtest.Record(0))
+				svc, cli := dialSocket(b, br.URI()), dialSocket(b, br.URI())
+				defer svc.Close()
+				defer cli.Close()
+				svc.Send(context.Background(), request("service.add", 1, obj{"service": "echo"}))
+				svc.Recv(new(codec.Message))
+				go echo(svc)
+				m := request("echo.x", 1, obj{"seq": 1})
+				q := cli.(router.QueuedConn)
+				b.ReportAllocs()
+				b.ResetTimer()
+				for range depth {
+					q.Queue(m, false)
 				}
-				q.Queue(m, !q.Buffered())
-			}
-		})
+				q.Flush()
+				var r codec.Message
+				for range b.N {
+					if err := cli.Recv(&r); err != nil {
+						b.Fatal(err)
+					}
+					q.Queue(m, !q.Buffered())
+				}
+			})
 	}
 }

@@ -33,7 +33,8 @@ func TestLongBatch(t *testing.T) {
 			}
 			got := count(list)
 			if got < tt.want || got > tt.before {
-				t.Errorf("%d answers while the message after %d is dealt with, want at least %d", got, tt.before, tt.want)
+				t.Errorf("%d answers while the message after %d is dealt with, want at least %d", got, tt.before,
+					tt.want)
 			}
 			close(goOn)
 			if rest, want := count(nil), len(list)-got; rest != want {

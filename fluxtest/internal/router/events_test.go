@@ -18,7 +18,8 @@ func TestPublish(t *testing.T) {
 		w.Send(publish("a.b.c", 0, "eA=="))
 		for _, to := range []*wire{w, low} {
 			ev := to.Next()
-			if ev.Type != codec.TypeEvent || ev.Topic != "a.b.c" || ev.Sequence != 1 || string(ev.Payload) != "x" || len(hops(ev)) != 1 {
+			if ev.Type != codec.TypeEvent || ev.Topic != "a.b.c" || ev.Sequence != 1 ||
+				string(ev.Payload) != "x" || len(hops(ev)) != 1 {
 				t.Errorf("%s: sequence %d, routes %q", show(ev), ev.Sequence, hops(ev))
 			}
 			if roles := map[*wire]uint32{w: 5, low: 1}[to]; ev.Rolemask != roles || ev.UserID != 0 {
@@ -52,7 +53,8 @@ func TestPublish(t *testing.T) {
 				t.Errorf("%s: %s", name, show(m))
 			}
 		}
-		want(t, low.Call(request("event.publish", 9, obj{"topic": "a", "flags": 0})), 71, "this service is only available on rank 0")
+		want(t, low.Call(request("event.publish", 9, obj{"topic": "a", "flags": 0})), 71,
+			"this service is only available on rank 0")
 		for _, text := range []string{"e30A", "eA", "eA=="} {
 			w.Send(publish("zz", 0, text))
 			want(t, w.Next(), 0, `{"seq":`+map[string]string{"e30A": "4", "eA": "5", "eA==": "6"}[text]+`}`)

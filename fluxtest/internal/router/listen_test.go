@@ -46,14 +46,16 @@ func TestGuestAccess(t *testing.T) {
 		// The credentials of a guest are its own, those of an owner what it says.
 		m := request("broker.ping", 1, obj{})
 		m.UserID, m.Rolemask = 0, 1
-		if text, _ := codec.TextPayload(guest.Call(m).Payload); !strings.Contains(text, `"userid": 1234, "rolemask": 6`) {
+		if text, _ := codec.TextPayload(guest.Call(m).Payload); !strings.Contains(text,
+			`"userid": 1234, "rolemask": 6`) {
 			t.Error(text)
 		}
 		for _, c := range [][4]uint32{
 			{codec.UserIDUnknown, 0, 0, 5}, {77, 0, 77, 5}, {codec.UserIDUnknown, 2, 0, 2}, {77, 2, 77, 2},
 		} {
 			m.UserID, m.Rolemask = c[0], c[1]
-			if text, _ := codec.TextPayload(none.Call(m).Payload); !strings.Contains(text, `"userid": `+dec(c[2])+`, "rolemask": `+dec(c[3])) {
+			if text, _ := codec.TextPayload(none.Call(m).Payload); !strings.Contains(text,
+				`"userid": `+dec(c[2])+`, "rolemask": `+dec(c[3])) {
 				t.Errorf("%v: %s", c, text)
 			}
 		}
@@ -96,7 +98,8 @@ func TestPolicy(t *testing.T) {
 				defer conn.Close()
 				conn.Send(t.Context(), request("broker.ping", 1, obj{}))
 				var m codec.Message
-				if err := conn.Recv(&m); err != nil || !strings.Contains(string(m.Payload), `"rolemask": `+dec(c.role)) {
+				if err := conn.Recv(&m); err != nil || !strings.Contains(string(m.Payload),
+					`"rolemask": `+dec(c.role)) {
 					t.Errorf("%v %s, want role %d", err, m.Payload, c.role)
 				}
 			}, append(c.opts, fluxtest.Owner(500))...)

@@ -50,7 +50,8 @@ func TestRanks(t *testing.T) {
 		// On the way up it is any service above.
 		m = w.Call(flagged(at(request("overlay.topology", 1, obj{"rank": 1}), 3), codec.FlagUpstream))
 		want(t, m, 0, `{"rank":1,"size":3,"children":[{"rank":3,"size":1,"children":[]},{"rank":4,"size":1,"children":[]}]}`)
-		want(t, w.Call(request("overlay.topology", 1, obj{"rank": 1})), 2, "requested rank is not this broker or its direct child")
+		want(t, w.Call(request("overlay.topology", 1, obj{"rank": 1})), 2,
+			"requested rank is not this broker or its direct child")
 	}, fluxtest.Size(7))
 }
 
@@ -67,7 +68,8 @@ func TestNearestService(t *testing.T) {
 			client.Send(at(request("calc.add", 5, obj{"a": 1}), nodeid))
 			req := server.Next()
 			if len(hops(req)) != hopCount || req.NodeID != nodeid || req.Matchtag != 5 {
-				t.Errorf("%s: nodeid %d, matchtag %d, routes %q; want %d hops", name, req.NodeID, req.Matchtag, hops(req), hopCount)
+				t.Errorf("%s: nodeid %d, matchtag %d, routes %q; want %d hops", name, req.NodeID, req.Matchtag,
+					hops(req), hopCount)
 			}
 			if local := req.Rolemask&4 != 0; local != (hopCount == 3) {
 				t.Errorf("%s: rolemask %d", name, req.Rolemask)
@@ -128,7 +130,8 @@ func TestLoseRank(t *testing.T) {
 		want(t, low.Call(request("service.add", 1, obj{"service": "svc1"})), 0, "")
 		want(t, leaf.Call(request("service.add", 1, obj{"service": "svc3"})), 0, "")
 		watch := dialWire(t, b)
-		want(t, watch.Call(flagged(request("groups.get", 1, obj{"name": "broker.online"}), codec.FlagStreaming)), 0, `{"members":"0-6"}`)
+		want(t, watch.Call(flagged(request("groups.get", 1, obj{"name": "broker.online"}), codec.FlagStreaming)),
+			0, `{"members":"0-6"}`)
 
 		top.Send(at(request("svc1.x", 6, obj{}), 1))
 		low.Next()
@@ -175,7 +178,8 @@ func TestLoseRank(t *testing.T) {
 			}
 		}
 		text, _ := codec.TextPayload(top.Call(request("overlay.health", 1, nil)).Payload)
-		if !strings.Contains(text, `"status":"lost"`) || !strings.Contains(text, `"status":"full"`) || !strings.Contains(text, `"error":`) {
+		if !strings.Contains(text, `"status":"lost"`) || !strings.Contains(text, `"status":"full"`) ||
+			!strings.Contains(text, `"error":`) {
 			t.Error(text)
 		}
 

@@ -155,7 +155,8 @@ func (c *client) want(tag uint32, errno flux.Errno, text string) {
 	if err := c.conn.Recv(&m); err != nil {
 		c.t.Fatal(err)
 	}
-	if got := strings.TrimSuffix(string(m.Payload), "\x00"); m.Matchtag != tag || m.Errnum != uint32(errno) || got != text {
+	if got := strings.TrimSuffix(string(m.Payload), "\x00"); m.Matchtag != tag || m.Errnum != uint32(errno) ||
+		got != text {
 		c.t.Errorf("%s %d: errno %d, %q, want %d: %d, %q", m.Topic, m.Matchtag, m.Errnum, got, tag, errno, text)
 	}
 }
@@ -254,7 +255,8 @@ func TestBroker(t *testing.T) {
 			t.Error("ranks 0 to 2 are online")
 		}
 		inst.LoseRank(inst.Ranks()[1])
-		if inst.Online(1) || inst.Online(2) || !inst.Online(0) || len(w.lost) != 2 || w.lost[0] != 1 || w.lost[1] != 2 {
+		if inst.Online(1) || inst.Online(2) || !inst.Online(0) || len(w.lost) != 2 || w.lost[0] != 1 ||
+			w.lost[1] != 2 {
 			t.Errorf("lost %v", w.lost)
 		}
 	})

@@ -59,18 +59,25 @@ func TestRequestJSON(t *testing.T) {
 func TestBrokerServices(t *testing.T) {
 	wiretest.Bubble(t, func(t *testing.T, b *fluxtest.Broker) {
 		w := wiretest.Dial(t, b)
-		wiretest.Want(t, w.Call(wiretest.Request("broker.setenv", 1, wiretest.Obj{"env": wiretest.Obj{"FLUXTEST_A": "1", "PATH": nil}})), 0, "")
-		wiretest.Want(t, w.Call(wiretest.Request("broker.getenv", 1, wiretest.Obj{"names": []string{"FLUXTEST_A", "PATH"}})), 0, `{"env":{"FLUXTEST_A":"1"}}`)
+		wiretest.Want(t, w.Call(wiretest.Request("broker.setenv", 1,
+			wiretest.Obj{"env": wiretest.Obj{"FLUXTEST_A": "1", "PATH": nil}})), 0, "")
+		wiretest.Want(t, w.Call(wiretest.Request("broker.getenv", 1,
+			wiretest.Obj{"names": []string{"FLUXTEST_A", "PATH"}})), 0, `{"env":{"FLUXTEST_A":"1"}}`)
 		wiretest.Want(t, w.Call(wiretest.Request("broker.getenv", 1, wiretest.Obj{})), 71, "")
 		wiretest.Want(t, w.Call(wiretest.Request("broker.setenv", 1, wiretest.Obj{"env": 1})), 71, "")
-		wiretest.Want(t, w.Call(wiretest.Request("broker.conf-builtin", 1, wiretest.Obj{"keys": []string{"rundir"}})), 0, `{"values":{"rundir":"/run/flux"}}`)
-		wiretest.Want(t, w.Call(wiretest.Request("broker.conf-builtin", 1, wiretest.Obj{"keys": []string{"zz"}})), 22, "zz: invalid key")
-		wiretest.Want(t, w.Call(wiretest.Request("broker.debug", 1, wiretest.Obj{"op": "setbit", "flags": 5})), 0, `{"flags":5}`)
-		wiretest.Want(t, w.Call(wiretest.Request("broker.debug", 1, wiretest.Obj{"op": "clrbit", "flags": 1})), 0, `{"flags":4}`)
+		wiretest.Want(t, w.Call(wiretest.Request("broker.conf-builtin", 1,
+			wiretest.Obj{"keys": []string{"rundir"}})), 0, `{"values":{"rundir":"/run/flux"}}`)
+		wiretest.Want(t, w.Call(wiretest.Request("broker.conf-builtin", 1, wiretest.Obj{"keys": []string{"zz"}})),
+			22, "zz: invalid key")
+		wiretest.Want(t, w.Call(wiretest.Request("broker.debug", 1, wiretest.Obj{"op": "setbit", "flags": 5})), 0,
+			`{"flags":5}`)
+		wiretest.Want(t, w.Call(wiretest.Request("broker.debug", 1, wiretest.Obj{"op": "clrbit", "flags": 1})), 0,
+			`{"flags":4}`)
 		wiretest.Want(t, w.Call(wiretest.Request("broker.debug", 1, wiretest.Obj{"op": "x", "flags": 1})), 71, "")
 		wiretest.Want(t, w.Call(wiretest.Request("broker.stats-clear", 1, nil)), 0, "")
 		wiretest.Want(t, w.Call(wiretest.Request("config.get", 1, nil)), 0, `{}`)
-		if text, _ := codec.TextPayload(w.Call(wiretest.Request("module.list", 1, nil)).Payload); !strings.Contains(text,
+		if text, _ := codec.TextPayload(w.Call(wiretest.Request("module.list", 1,
+			nil)).Payload); !strings.Contains(text,
 			`{"name":"overlay","path":"builtin","idle":0,"status":1,"services":["overlay"],"sendqueue":0,"recvqueue":0}`) {
 			t.Error(text)
 		}
@@ -88,11 +95,14 @@ func TestBrokerServices(t *testing.T) {
 			AllowGuest *bool `json:"allow_guest_user"`
 		}
 		text, _ := codec.JSONPayload(m.Payload)
-		if err := json.Unmarshal(text, &stats); err != nil || len(stats.Server.Clients) != 2 || stats.Server.Connects != 2 ||
-			stats.Server.Clients[0].TxCount != 13 || stats.Server.Clients[0].RxCount != 12 || stats.AllowGuest == nil {
+		if err := json.Unmarshal(text, &stats); err != nil || len(stats.Server.Clients) != 2 ||
+			stats.Server.Connects != 2 ||
+			stats.Server.Clients[0].TxCount != 13 || stats.Server.Clients[0].RxCount != 12 ||
+			stats.AllowGuest == nil {
 			t.Errorf("%v %s", err, text)
 		}
-		if c := b.Conns()[0]; c.UUID() != stats.Server.Clients[0].UUID || c.Number() != 1 || c.Rank() != 0 || c.UserID() != 0 {
+		if c := b.Conns()[0]; c.UUID() != stats.Server.Clients[0].UUID || c.Number() != 1 || c.Rank() != 0 ||
+			c.UserID() != 0 {
 			t.Errorf("connection %d %s", c.Number(), c.UUID())
 		}
 		other.Conn.Close()
@@ -115,6 +125,7 @@ func TestMethodsWithoutArguments(t *testing.T) {
 				t.Errorf("%s", wiretest.Show(m))
 			}
 		}
-		wiretest.Want(t, w.Call(wiretest.Request("groups.stats-get", 1, nil)), 0, `{"subtree":{"broker.online":"0","broker.torpid":""}}`)
+		wiretest.Want(t, w.Call(wiretest.Request("groups.stats-get", 1, nil)), 0,
+			`{"subtree":{"broker.online":"0","broker.torpid":""}}`)
 	})
 }

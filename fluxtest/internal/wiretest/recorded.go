@@ -28,7 +28,8 @@ func SameRoute(p []byte) string {
 func CheckReply(t *testing.T, reply *capture.Msg, got *codec.Message) {
 	t.Helper()
 	text := reply.Payload
-	if text != nil && reply.Flags&codec.FlagPayload != 0 && SameRoute(slices.Clone(got.Payload)) != SameRoute(slices.Clone(text)) {
+	if text != nil && reply.Flags&codec.FlagPayload != 0 &&
+		SameRoute(slices.Clone(got.Payload)) != SameRoute(slices.Clone(text)) {
 		t.Errorf("payload %q, want %q", got.Payload, text)
 	}
 	w := *reply

@@ -49,7 +49,8 @@ func TestAttributes(t *testing.T) {
 		wiretest.Want(t, get("jobid"), 0, `{"value":"f1","flags":1}`)
 		var list struct{ Names []string }
 		text, _ := codec.JSONPayload(w.Call(wiretest.Request("attr.list", 1, nil)).Payload)
-		if err := json.Unmarshal(text, &list); err != nil || !slices.Contains(list.Names, "rank") || !slices.Contains(list.Names, "parent-uri") {
+		if err := json.Unmarshal(text, &list); err != nil || !slices.Contains(list.Names, "rank") ||
+			!slices.Contains(list.Names, "parent-uri") {
 			t.Errorf("%v %q", err, list.Names)
 		}
 	}, fluxtest.Size(7), fluxtest.Attr("x", "of the test"))

@@ -27,7 +27,8 @@ func TestLog(t *testing.T) {
 			return m
 		}
 		wiretest.Want(t, w.Call(record(5, "<48>1 - 0 x 1 - - one")), 0, "")
-		w.Send(record(0, "<48>1 - 0 x 1 - - two"), wiretest.Flagged(record(6, "<48>1 - 0 x 1 - - three"), codec.FlagNoResponse))
+		w.Send(record(0, "<48>1 - 0 x 1 - - two"), wiretest.Flagged(record(6, "<48>1 - 0 x 1 - - three"),
+			codec.FlagNoResponse))
 		w.Send(record(0, "no record"), record(0, "<48>1 - 1 x 1 - - of another rank"))
 		w.None()
 		for _, text := range []string{"one", "two", "three"} {
@@ -39,10 +40,12 @@ func TestLog(t *testing.T) {
 		}
 		wiretest.Want(t, w.Next(), 61, "")
 		b.Log(0, 6, "app", "four")
-		if text, _ := codec.TextPayload(follower.Next().Payload); !strings.HasPrefix(text, "<48>1 ") || !strings.HasSuffix(text, " - - four") {
+		if text, _ := codec.TextPayload(follower.Next().Payload); !strings.HasPrefix(text, "<48>1 ") ||
+			!strings.HasSuffix(text, " - - four") {
 			t.Error(text)
 		}
-		cancel := wiretest.Flagged(wiretest.Request("log.cancel", 0, wiretest.Obj{"matchtag": 3}), codec.FlagNoResponse)
+		cancel := wiretest.Flagged(wiretest.Request("log.cancel", 0, wiretest.Obj{"matchtag": 3}),
+			codec.FlagNoResponse)
 		w.Send(cancel)
 		follower.None()
 		// Not even a cancel that wants an answer gets one.
