@@ -56,6 +56,11 @@ func TestRealBroker(t *testing.T) {
 		if err := r.LoseRank(7); err == nil {
 			t.Errorf("rank 7 of 3 was lost")
 		}
+		s := &spy{T: t}
+		if c := fluxtest.Real(s, 1).Client(fluxtest.AsGuest(7)); c != nil || len(s.said) != 1 {
+			t.Errorf("%v, %q: a guest's client of a real instance", c, s.said)
+		}
+		s.end()
 		low := r.ClientAt(2)
 		if err := r.LoseRank(1); err != nil {
 			t.Fatal(err)

@@ -150,7 +150,8 @@ func (r *RealBroker) URIOf(rank uint32) string {
 // Size is the number of ranks.
 func (r *RealBroker) Size() int { return r.size }
 
-// Client returns a new client of rank 0. It is closed when the test ends.
+// Client returns a new client of rank 0. It is closed when the test ends. Options
+// of this package, such as [AsGuest], fail the test.
 func (r *RealBroker) Client(opts ...flux.DialOption) *flux.Client {
 	r.tb.Helper()
 	return r.ClientAt(0, opts...)
@@ -159,6 +160,12 @@ func (r *RealBroker) Client(opts ...flux.DialOption) *flux.Client {
 // ClientAt is [RealBroker.Client] for another rank.
 func (r *RealBroker) ClientAt(rank uint32, opts ...flux.DialOption) *flux.Client {
 	r.tb.Helper()
+	for _, opt := range opts {
+		if _, ok := opt.(DialOption); ok {
+			r.tb.Fatalf("fluxtest: Client: a real instance finds out by itself who connects; AsUser and its like are not for it")
+			return nil
+		}
+	}
 	c, err := flux.Dial(context.Background(), r.URIOf(rank), opts...)
 	if err != nil {
 		r.tb.Fatalf("fluxtest: Client: %v", err)

@@ -96,9 +96,9 @@ func (l *link) sever(b *Batch) {
 	}
 }
 
-// answerUnreachable answers a request that was pending across a link that broke. It is the
-// overlay that does, without credentials: they are filled in where the answer
-// comes to the next broker, whose own it seems.
+// answerUnreachable answers a request that was pending across a link that broke.
+// The overlay does that, without credentials. They are filled in by the next broker
+// on the way, as if the answer were its own.
 func (r *Rank) answerUnreachable(req *codec.Message, text string, b *Batch) {
 	m := failure(req, flux.EHOSTUNREACH, text)
 	if from := r.neighbour(m.Routes); from != nil {

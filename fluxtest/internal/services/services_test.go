@@ -39,7 +39,8 @@ func TestRequestJSON(t *testing.T) {
 			}
 		}
 		for in, out := range map[string]string{
-			`{"a":[1,-2,0.5,1e20,1e-7,100.0,true,null,{}],"b":"\u00e9\n<"}`: `{"a": [1, -2, 0.5, 1e20, 9.9999999999999995e-8, 100.0, true, null, {}], "b": "é\n<", "route": `,
+			`{"a":[1,-2,0.5,1e20,1e-7,100.0,true,null,{}],"b":"\u00e9\n<"}`: `{"a": [1, -2, 0.5, ` +
+				`1e20, 9.9999999999999995e-8, 100.0, true, null, {}], "b": "é\n<", "route": `,
 			`{"rank":7,"z":0.1}`: `{"rank": 0, "z": 0.10000000000000001, "route": `,
 		} {
 			m := wiretest.Request("broker.ping", 1, nil)
