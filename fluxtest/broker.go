@@ -96,7 +96,7 @@ func (b *Broker) routerConfig() router.Config {
 		AllowGuests: b.cfg.guests, RootOwner: b.cfg.rootOwner, MapCred: b.cfg.mapCred,
 		Seed: b.cfg.seed, Conn: b.cfg.conn,
 		Start: b.start, Done: b.done.Done(),
-		Scripts: &b.scripts, Defaults: defaults.Methods(),
+		Scripts: &b.scripts, Defaults: defaults.Methods(), Face: newConn,
 	}
 	if b.cfg.record > 0 {
 		cfg.Received = b.record.add

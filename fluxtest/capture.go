@@ -62,7 +62,7 @@ func (b *Broker) HandleCapture(r io.Reader) error {
 	}
 	for topic, c := range byTopic {
 		if !b.inst.Load().Ranks()[0].Owns(topic) {
-			b.Handle(topic, c.serve)
+			b.Handle(topic, c.answerRecorded)
 		}
 	}
 	return nil
@@ -87,7 +87,7 @@ type canned struct {
 	all []*exchange
 }
 
-func (c *canned) serve(r *Request) {
+func (c *canned) answerRecorded(r *Request) {
 	for _, m := range c.pick(r.m.Payload).responses {
 		resp := codec.NewResponse(&r.m)
 		resp.Errnum = m.Errnum

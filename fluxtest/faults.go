@@ -81,15 +81,15 @@ func (b *Broker) SetFaults(f Faults) {
 
 // SetFaults replaces the faults of this connection. Those of the handshake mean
 // nothing here.
-func (c *Conn) SetFaults(f Faults) { c.inner().SetFaults(f.forRouter()) }
+func (c *Conn) SetFaults(f Faults) { c.inner.SetFaults(f.forRouter()) }
 
 // Dir is what of a broker's I/O is stalled.
 type Dir uint8
 
 // The broker reads from its clients and writes to them.
 const (
-	Reads  = Dir(router.Reads)
-	Writes = Dir(router.Writes)
+	Reads  Dir = Dir(router.Reads)
+	Writes Dir = Dir(router.Writes)
 )
 
 // all joins directions; none given are both.
@@ -115,7 +115,7 @@ func (b *Broker) Stall(dirs ...Dir) { b.router.Stall(all(dirs)) }
 func (b *Broker) Resume() { b.router.Resume() }
 
 // Stall is [Broker.Stall] for one connection.
-func (c *Conn) Stall(dirs ...Dir) { c.inner().Stall(all(dirs)) }
+func (c *Conn) Stall(dirs ...Dir) { c.inner.Stall(all(dirs)) }
 
 // Resume ends a stall of the connection.
-func (c *Conn) Resume() { c.inner().Resume() }
+func (c *Conn) Resume() { c.inner.Resume() }

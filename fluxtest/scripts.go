@@ -97,8 +97,8 @@ func (s *scripts) find(m *codec.Message, rank uint32) *script {
 	return nil
 }
 
-// Serves reports whether some script on a rank answers for a service.
-func (s *scripts) Serves(name string, rank uint32) bool {
+// HasService reports whether some script on a rank answers for a service.
+func (s *scripts) HasService(name string, rank uint32) bool {
 	t := s.table.Load()
 	if t == nil {
 		return false
@@ -142,8 +142,8 @@ func (s *scripts) endAll(cause error) {
 	}
 }
 
-// Serve starts the script for a request, which is copied, if there is one.
-func (s *scripts) Serve(r *router.Rank, m *codec.Message, b *router.Batch) bool {
+// Take starts the script for a request, which is copied, if there is one.
+func (s *scripts) Take(r *router.Rank, m *codec.Message, b *router.Batch) bool {
 	sc := s.find(m, r.Number())
 	if sc == nil {
 		return false

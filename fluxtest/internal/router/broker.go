@@ -41,6 +41,8 @@ type Config struct {
 	// Received, if not nil, is called for each message of a client, as it was
 	// sent. m is changed afterwards.
 	Received func(c *Conn, m *codec.Message)
+	// Face, if not nil, makes what [Conn.Face] returns, once for a connection.
+	Face func(c *Conn) any
 	// Scripts take requests before the services do.
 	Scripts Scripts
 	// Defaults are the methods that every module has, by name.
@@ -49,10 +51,10 @@ type Config struct {
 
 // Scripts take requests before any service of a rank does.
 type Scripts interface {
-	// Serve serves a request if there is a script for it. It must not keep m.
-	Serve(r *Rank, m *codec.Message, b *Batch) bool
-	// Serves reports whether there are scripts for a service on a rank.
-	Serves(service string, rank uint32) bool
+	// Take serves a request if there is a script for it. It must not keep m.
+	Take(r *Rank, m *codec.Message, b *Batch) bool
+	// HasService reports whether there are scripts for a service on a rank.
+	HasService(name string, rank uint32) bool
 	// Services lists the services that there are scripts for on a rank.
 	Services(rank uint32) []string
 	// Notice ends the scripted requests that a cancel or a disconnect notice

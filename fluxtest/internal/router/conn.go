@@ -40,6 +40,7 @@ type Conn struct {
 	conn     QueuedConn
 	gone     chan struct{}
 	hangOnce sync.Once
+	face     any
 
 	atBroker  codec.Routes // what a request of it bears at its broker
 	atService codec.Routes // and at a client's service on the same rank
@@ -58,6 +59,9 @@ type Conn struct {
 	lastSeq  uint32              // the last event it got; guarded by inst.eventMu
 	services map[string]struct{} // guarded by inst.mu
 }
+
+// Face is the connection as the users of the broker have it.
+func (c *Conn) Face() any { return c.face }
 
 // Number counts connections from 1, over restarts, in the order of connecting.
 func (c *Conn) Number() int { return c.num }
@@ -102,6 +106,9 @@ func (r *Rank) newConnLocked(s *stream, who Peer) *Conn {
 	c.atBroker = codec.MakeRoutes(r.connector, c.uuid)
 	c.atService = codec.MakeRoutes(r.uuid, r.connector, c.uuid)
 	c.conn = NewConn(s, b.cfg.Conn).(QueuedConn)
+	if b.cfg.Face != nil {
+		c.face = b.cfg.Face(c)
+	}
 	if r.lost.Load() {
 		return nil
 	}
@@ -119,8 +126,8 @@ func (r *Rank) newConnLocked(s *stream, who Peer) *Conn {
 // written: those they are for are at work on them while the rest is passed on.
 const FlushEvery = 64
 
-// serve is the reader: it handles all that the client sends, until the end.
-func (c *Conn) serve() {
+// readLoop is the reader: it handles all that the client sends, until the end.
+func (c *Conn) readLoop() {
 	var m codec.Message
 	var b Batch
 	for n := 1; ; n++ {

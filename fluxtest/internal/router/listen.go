@@ -78,7 +78,7 @@ func (r *Rank) welcome(in *transport.Incoming) {
 		return
 	}
 	if c := r.enter(in, who); c != nil {
-		c.serve()
+		c.readLoop()
 	}
 }
 
@@ -132,5 +132,5 @@ func (r *Rank) Welcome(pipe io.ReadWriteCloser, who Peer) {
 		return
 	}
 	s.Write([]byte{verdict})
-	c.serve()
+	c.readLoop()
 }

@@ -49,7 +49,7 @@ func (c *Conn) mayRegisterLocked(m *codec.Message, name string, old *registratio
 		return flux.EPERM
 	case strings.Contains(name, "."):
 		return flux.EINVAL
-	case old != nil || c.inst.b.cfg.Scripts.Serves(name, c.r.n):
+	case old != nil || c.inst.b.cfg.Scripts.HasService(name, c.r.n):
 		return flux.EEXIST
 	}
 	return 0

@@ -80,12 +80,12 @@ func (r *Rank) noService(m *codec.Message, b *Batch) {
 // topic names, if there is one.
 func (r *Rank) deliver(m *codec.Message, src *Conn, b *Batch) bool {
 	scripts := r.inst.b.cfg.Scripts
-	if scripts.Serve(r, m, b) {
+	if scripts.Take(r, m, b) {
 		return true
 	}
 	name, _, dotted := strings.Cut(m.Topic, ".")
 	s := b.at(r).registered(name)
-	if scripts.Serves(name, r.n) {
+	if scripts.HasService(name, r.n) {
 		if scripts.Notice(m) {
 			return true
 		}
@@ -97,7 +97,7 @@ func (r *Rank) deliver(m *codec.Message, src *Conn, b *Batch) bool {
 	case s == nil:
 		return false
 	case s.client == nil:
-		s.serve(r, m, b)
+		s.dispatch(r, m, b)
 	case !dotted:
 		r.fail(m, flux.ENOSYS, "", b)
 	default:

@@ -104,8 +104,8 @@ func (c *Call) FlushSent() {
 	}
 }
 
-// serve dispatches a request to a method of one of the broker's own services.
-func (s *registration) serve(r *Rank, m *codec.Message, b *Batch) {
+// dispatch gives a request to a method of one of the broker's own services.
+func (s *registration) dispatch(r *Rank, m *codec.Message, b *Batch) {
 	c := &Call{r: r, reg: s, b: b}
 	c.Request = service.MakeRequest(*m, r.n, c)
 	method := strings.TrimPrefix(m.Topic[len(s.name):], ".")

@@ -92,10 +92,10 @@ func (w *watch) rankLost(rank uint32) {
 
 type noScripts struct{}
 
-func (noScripts) Serve(*router.Rank, *codec.Message, *router.Batch) bool { return false }
-func (noScripts) Serves(string, uint32) bool                             { return false }
-func (noScripts) Services(uint32) []string                               { return nil }
-func (noScripts) Notice(*codec.Message) bool                             { return false }
+func (noScripts) Take(*router.Rank, *codec.Message, *router.Batch) bool { return false }
+func (noScripts) HasService(string, uint32) bool                        { return false }
+func (noScripts) Services(uint32) []string                              { return nil }
+func (noScripts) Notice(*codec.Message) bool                            { return false }
 
 // start starts an instance of 3 ranks with both services.
 func start(t *testing.T) (*router.Instance, *watch) {
