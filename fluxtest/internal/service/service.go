@@ -56,9 +56,11 @@
 // # Cancel and disconnect
 //
 // When a client goes, the services that it sent requests to get a request with
-// the topic NAME.disconnect, without a payload, that wants no response. When it
-// gives up one request it sends NAME.cancel, or what the service documents as its
-// cancel topic, with the matchtag in the payload. Both are methods like others:
+// the topic NAME.disconnect, without a payload, that wants no response. To be
+// exact, the last word of the topic is replaced, so a method "a.b" needs an
+// "a.disconnect". When a client gives up one request it sends NAME.cancel, or what
+// the service documents as its cancel topic, with the matchtag in the payload. Both
+// are methods like others:
 //
 //	"cancel": {Allow: flux.RoleUser, Serve: func(r *service.Request) {
 //		mu.Lock()
