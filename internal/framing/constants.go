@@ -34,8 +34,12 @@ const (
 	flushEvery = 64
 )
 
-// The memory of large messages.
+// The memory of messages.
 const (
+	// blockSize is the most, in bytes, that small bodies which arrive together share
+	// one allocation of. A body that is kept keeps its block. With 0 each has its
+	// own.
+	blockSize = 4 << 10
 	// recycleMin is the size, in bytes, of the smallest body whose memory can be
 	// used again: below, the garbage collector is as cheap. With 0 each small
 	// body pays for a pool.

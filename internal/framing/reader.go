@@ -15,6 +15,7 @@ type reader struct {
 	dec        codec.Decoder
 	buf        []byte
 	at, end    int
+	block      []byte  // what is left of the last block
 	mem        *Memory // of the last body, if it can be used again
 	throttle   readThrottle
 	afterLarge bool // the last body was large
@@ -102,9 +103,18 @@ func (r *reader) body() (body []byte, borrowed bool, err error) {
 	return body, true, nil
 }
 
-// alloc returns memory for a body.
+// alloc returns memory for a body. Small bodies that arrive together share a
+// block.
 func (r *reader) alloc(n int) []byte {
 	r.mem = nil
+	if n <= blockSize/4 {
+		if len(r.block) < n {
+			r.block = make([]byte, min(n+r.end-r.at, blockSize))
+		}
+		b := r.block[:n:n]
+		r.block = r.block[n:]
+		return b
+	}
 	if n < recycleMin || n > recycleMax {
 		return make([]byte, n)
 	}
