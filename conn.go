@@ -101,7 +101,7 @@ func newConn(t transport.Conn, o dialOptions) *conn {
 }
 
 // read is the reader loop of a link. It never waits for anything but the
-// transport.
+// transport, and for callers that read in its place.
 func (c *conn) read(l *link) {
 	var m codec.Message
 	for {
@@ -110,22 +110,23 @@ func (c *conn) read(l *link) {
 			close(l.ended)
 			return
 		}
-		c.took(&m)
-		switch m.Type {
-		case codec.TypeResponse:
-			c.response(l, &m)
-		case codec.TypeRequest:
-			c.request(l, &m)
-		case codec.TypeEvent:
-			c.event(l, &m)
-		}
+		c.dispatch(l, &m)
+		c.lend(l)
 	}
 }
 
-// took takes note of a message that was received.
-func (c *conn) took(m *codec.Message) {
+// dispatch gives a message that was received to whoever it is for.
+func (c *conn) dispatch(l *link, m *codec.Message) {
 	c.stats.rx.count(m.Type)
 	c.watch.received(m)
+	switch m.Type {
+	case codec.TypeResponse:
+		c.response(l, m)
+	case codec.TypeRequest:
+		c.request(l, m)
+	case codec.TypeEvent:
+		c.event(l, m)
+	}
 }
 
 // response gives a response to whoever waits for it.
@@ -145,6 +146,11 @@ func (c *conn) response(l *link, m *codec.Message) {
 	case final:
 		l.tags.Free(m.Matchtag)
 		p.left()
+		if l.tags.Live() == 0 && !p.stream {
+			l.role.alone++
+		} else {
+			l.role.alone = 0
+		}
 	case !p.stream:
 		// A stream of replies to a unary call: the first answers it.
 		c.retire(p)
@@ -314,6 +320,7 @@ func (c *conn) servers() []*server {
 func (c *conn) takeLive(l *link) []*pending {
 	c.debugLeft(l)
 	live := l.tags.Drain()
+	l.needReaderLocked()
 	for _, p := range live {
 		p.left()
 	}

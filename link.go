@@ -19,6 +19,7 @@ type link struct {
 
 	matched []*subscription // of the event that the reader is at
 	recycle bool            // memory of messages may be used again: nobody is shown them
+	role    readRole
 
 	// Guarded by conn.mu.
 	tags  mtag.Table[*pending]

@@ -23,6 +23,7 @@ func (c *conn) begin(ctx context.Context, p *pending, m *codec.Message) error {
 		tag, ok := l.tags.Take(p)
 		if ok {
 			p.link, p.tag = l, tag
+			l.claimLocked(p)
 		}
 		c.mu.Unlock()
 		if !ok {
@@ -39,6 +40,9 @@ func (c *conn) begin(ctx context.Context, p *pending, m *codec.Message) error {
 			// Or else the end of the connection or of the owner got there first
 			// and has told the sink.
 			return nil
+		}
+		if u, ok := p.sink.(*unary); ok {
+			u.giveRole()
 		}
 		if !c.replaced(ctx, p.owner, l, err) {
 			return c.sendError(ctx, p.owner, p.op(), m.Topic, err)
@@ -152,6 +156,7 @@ func (c *conn) beginQuick(l *link, topic string, req any, s sink) error {
 		return errNoMatchtag
 	}
 	p.tag = tag
+	l.needReaderLocked()
 	m := codec.NewRequest(topic)
 	m.Matchtag = tag
 	var err error

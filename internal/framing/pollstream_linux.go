@@ -30,14 +30,18 @@ type PollStream struct {
 	mu     sync.Mutex
 	users  int
 	closed bool
+	event  int      // an eventfd that interrupts ReadOr; noEvent until there is one
+	hangup *os.File // an epoll that waits for the peer's close; nil until there is one
 }
+
+const noEvent = -1
 
 // NewPollStream takes over fd, a connected socket.
 func NewPollStream(fd int) (*PollStream, error) {
 	if err := syscall.SetNonblock(fd, true); err != nil {
 		return nil, os.NewSyscallError("fcntl", err)
 	}
-	return &PollStream{fd: fd}, nil
+	return &PollStream{fd: fd, event: noEvent}, nil
 }
 
 // enter keeps the descriptor open until leave.
@@ -59,8 +63,13 @@ func (s *PollStream) leave() {
 	}
 }
 
-// release closes the descriptor. Called with mu held and without users.
-func (s *PollStream) release() error { return syscall.Close(s.fd) }
+// release closes the descriptors. Called with mu held and without users.
+func (s *PollStream) release() error {
+	if s.event != noEvent {
+		syscall.Close(s.event)
+	}
+	return syscall.Close(s.fd)
+}
 
 // Events of poll(2).
 const (
@@ -68,15 +77,16 @@ const (
 	pollOut = 0x4
 )
 
-// wait waits, in poll(2), until the socket is ready or shut down.
-func (s *PollStream) wait(events int16) error {
-	p := struct {
-		fd              int32
-		events, revents int16
-	}{int32(s.fd), events, 0}
+type pollFD struct {
+	fd              int32
+	events, revents int16
+}
+
+// poll waits, in poll(2), until one of the descriptors is ready or shut down.
+func poll(fds []pollFD) error {
 	for {
 		// Every Linux has ppoll; not every one has poll.
-		_, _, errno := syscall.Syscall6(syscall.SYS_PPOLL, uintptr(unsafe.Pointer(&p)), 1, 0, 0, 0, 0)
+		_, _, errno := syscall.Syscall6(syscall.SYS_PPOLL, uintptr(unsafe.Pointer(&fds[0])), uintptr(len(fds)), 0, 0, 0, 0)
 		switch errno {
 		case 0:
 			return nil
@@ -87,19 +97,33 @@ func (s *PollStream) wait(events int16) error {
 	}
 }
 
+// wait waits until the socket is ready.
+func (s *PollStream) wait(events int16) error { return poll([]pollFD{{int32(s.fd), events, 0}}) }
+
 func (s *PollStream) Read(p []byte) (int, error) {
 	if err := s.enter(); err != nil {
 		return 0, err
 	}
 	defer s.leave()
 	for {
+		n, err := s.tryRead(p)
+		if err != syscall.EAGAIN {
+			return n, err
+		}
+		if err := s.wait(pollIn); err != nil {
+			return 0, err
+		}
+	}
+}
+
+// tryRead reads what is there; EAGAIN says that nothing is.
+func (s *PollStream) tryRead(p []byte) (int, error) {
+	for {
 		n, err := syscall.Read(s.fd, p)
 		switch {
 		case err == syscall.EINTR:
 		case err == syscall.EAGAIN:
-			if err := s.wait(pollIn); err != nil {
-				return 0, err
-			}
+			return 0, err
 		case err != nil:
 			return 0, os.NewSyscallError("read", err)
 		case n == 0 && len(p) > 0:
@@ -168,6 +192,9 @@ func (s *PollStream) Close() error {
 		return nil
 	}
 	s.closed = true
+	if s.hangup != nil {
+		s.hangup.Close()
+	}
 	if s.users == 0 {
 		return s.release()
 	}

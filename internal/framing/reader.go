@@ -9,18 +9,21 @@ import (
 // reader splits a byte stream into messages. It reads as much as there is and
 // copies each small body out, so that a message owns its memory.
 type reader struct {
-	raw        Stream
-	w          *writer // of the same stream
-	max        int
-	dec        codec.Decoder
-	buf        []byte
-	at, end    int
-	block      []byte  // what is left of the last block
-	mem        *Memory // of the last body, if it can be used again
-	throttle   readThrottle
-	afterLarge bool // the last body was large
-	taken      int  // messages out of the buffer since the last wait
-	err        error
+	raw     Stream
+	w       *writer // of the same stream
+	max     int
+	dec     codec.Decoder
+	buf     []byte
+	at, end int
+	block   []byte  // what is left of the last block
+	big     bigRead // the body that is being read
+
+	interruptible bool    // whoever reads does so by RecvOr
+	mem           *Memory // of the last body, if it can be used again
+	throttle      readThrottle
+	afterLarge    bool // the last body was large
+	taken         int  // messages out of the buffer since the last wait
+	err           error
 }
 
 func (r *reader) init(raw Stream, w *writer, maxSize int) {
@@ -48,6 +51,9 @@ func (r *reader) next(m *codec.Message) error {
 		return r.err
 	}
 	body, borrowed, err := r.body()
+	if err == errInterrupted {
+		return err
+	}
 	if err == nil {
 		err = r.dec.Decode(m, body)
 	}
@@ -81,6 +87,10 @@ func (r *reader) own(m *codec.Message) {
 
 // body returns the next body. A borrowed one is in the reader's buffer.
 func (r *reader) body() (body []byte, borrowed bool, err error) {
+	if r.big.size > 0 { // an interruption came in between
+		body, err = r.bigBody()
+		return body, false, err
+	}
 	if err := r.fill(codec.PrefixSize); err != nil {
 		return nil, false, err
 	}
@@ -88,18 +98,19 @@ func (r *reader) body() (body []byte, borrowed bool, err error) {
 	if err != nil {
 		return nil, false, err
 	}
-	r.at += codec.PrefixSize
-	r.mem = nil
-	r.afterLarge = n >= largeFrame
-	if n > bigFrame && r.end-r.at < n {
-		body, err = r.bigBody(n, r.alloc(min(n, claimStep)))
+	whole := codec.PrefixSize + n
+	if n > bigFrame && r.end-r.at < whole {
+		r.at += codec.PrefixSize
+		r.big.start(r, n)
+		body, err = r.bigBody()
 		return body, false, err
 	}
-	if err := r.fill(n); err != nil {
+	if err := r.fill(whole); err != nil {
 		return nil, false, unexpected(err)
 	}
-	body = r.buf[r.at : r.at+n : r.at+n]
-	r.at += n
+	r.afterLarge = n >= largeFrame
+	body = r.buf[r.at+codec.PrefixSize : r.at+whole : r.at+whole]
+	r.at += whole
 	return body, true, nil
 }
 
@@ -122,27 +133,45 @@ func (r *reader) alloc(n int) []byte {
 	return r.mem.b[:n:n]
 }
 
-// bigBody reads the rest of a body straight into its own memory, which begins
-// with body and grows.
-func (r *reader) bigBody(n int, body []byte) ([]byte, error) {
-	have := copy(body, r.buf[r.at:r.end])
-	r.at += have
-	r.w.beforeWait()
+// bigRead is a body that is read straight into its own memory, which grows.
+type bigRead struct {
+	size int // of the whole body; 0 if there is none
+	body []byte
+	have int
+}
+
+// start begins with what is in the buffer.
+func (b *bigRead) start(r *reader, n int) {
+	*b = bigRead{size: n, body: r.alloc(min(n, claimStep))}
+	b.have = copy(b.body, r.buf[r.at:r.end])
+	r.at += b.have
+}
+
+// bigBody reads the rest of it.
+func (r *reader) bigBody() ([]byte, error) {
+	b := &r.big
+	r.beforeWait()
 	defer r.woken()
 	for {
-		for have < len(body) {
-			k, err := r.raw.Read(body[have:])
-			have += k
-			if err != nil && have < n {
+		for b.have < len(b.body) {
+			k, err := r.read(b.body[b.have:])
+			b.have += k
+			if err == errInterrupted {
+				return nil, err
+			}
+			if err != nil && b.have < b.size {
 				return nil, unexpected(err)
 			}
 		}
-		if have == n {
+		if b.have == b.size {
+			body := b.body
+			*b = bigRead{}
+			r.afterLarge = true
 			return body, nil
 		}
-		grown := make([]byte, min(n, 2*len(body)))
-		copy(grown, body)
-		body, r.mem = grown, nil
+		grown := make([]byte, min(b.size, 2*len(b.body)))
+		copy(grown, b.body)
+		b.body, r.mem = grown, nil
 	}
 }
 
@@ -163,8 +192,8 @@ func (r *reader) fill(n int) error {
 		r.end = copy(r.buf, r.buf[r.at:r.end])
 		r.at = 0
 	}
-	r.w.beforeWait()
-	if r.throttle.on && r.throttle.due() {
+	r.beforeWait()
+	if r.throttle.on && !r.interruptible && r.throttle.due() {
 		nap(throttlePause)
 	}
 	for r.end-r.at < n {
@@ -172,11 +201,13 @@ func (r *reader) fill(n int) error {
 		if r.afterLarge && len(room) > shortRead && n <= shortRead {
 			room = room[:shortRead]
 		}
-		k, err := r.raw.Read(room)
+		k, err := r.read(room)
 		r.end += k
 		switch {
 		case r.end-r.at >= n:
 			r.woken()
+		case err == errInterrupted:
+			return err
 		case err != nil && r.end > r.at:
 			return unexpected(err)
 		case err != nil:
@@ -186,10 +217,27 @@ func (r *reader) fill(n int) error {
 	return nil
 }
 
+func (r *reader) read(p []byte) (int, error) {
+	if r.interruptible {
+		return r.raw.(interruptStream).ReadOr(p)
+	}
+	return r.raw.Read(p)
+}
+
+// beforeWait comes before a wait for the peer. A caller that reads has woken
+// nobody who had to go first.
+func (r *reader) beforeWait() {
+	if r.interruptible {
+		r.w.writeQueued()
+	} else {
+		r.w.beforeWait()
+	}
+}
+
 // woken says that a wait for the peer is over: until the next one the reader
-// writes what is queued.
+// writes what is queued. A caller that reads may not wait again.
 func (r *reader) woken() {
-	r.w.awake.Store(true)
+	r.w.awake.Store(!r.interruptible)
 	r.taken = 0
 }
 
