@@ -1,0 +1,168 @@
+// Package jsonobject holds JSON objects whose members keep their order and their text, so that what a program does not
+// know survives reading and writing.
+package jsonobject
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"unicode/utf8"
+)
+
+// A Member is one member of an object: its name and its value as compact JSON text.
+type Member struct {
+	Name  string
+	Value json.RawMessage
+}
+
+// An Object is the members of a JSON object in order. Names are unique. The zero Object is {}.
+type Object []Member
+
+// Parse reads one JSON object. Of members with one name the last value stays, at the place of the first, as in
+// jansson, the JSON library of Flux. Text that is not UTF-8 is an error, because decoding would replace bytes.
+func Parse(data []byte) (Object, error) {
+	if !utf8.Valid(data) {
+		return nil, errors.New("not UTF-8")
+	}
+	dec := json.NewDecoder(bytes.NewReader(data))
+	open, err := dec.Token()
+	if err != nil {
+		return nil, syntaxError(data, err)
+	}
+	if open != json.Delim('{') {
+		return nil, fmt.Errorf("expected a JSON object, got %s", Kind(bytes.TrimSpace(data)))
+	}
+	var o Object
+	index := make(map[string]int)
+	for dec.More() {
+		token, err := dec.Token()
+		if err != nil {
+			return nil, syntaxError(data, err)
+		}
+		name, ok := token.(string)
+		if !ok {
+			return nil, fmt.Errorf("expected a member name at offset %d", dec.InputOffset())
+		}
+		var raw json.RawMessage
+		if err := dec.Decode(&raw); err != nil {
+			return nil, syntaxError(data, err)
+		}
+		var value bytes.Buffer
+		if err := json.Compact(&value, raw); err != nil {
+			return nil, err
+		}
+		if i, found := index[name]; found {
+			o[i].Value = value.Bytes()
+			continue
+		}
+		index[name] = len(o)
+		o = append(o, Member{name, value.Bytes()})
+	}
+	if _, err := dec.Token(); err != nil {
+		return nil, syntaxError(data, err)
+	}
+	if rest := bytes.TrimSpace(data[dec.InputOffset():]); len(rest) > 0 {
+		return nil, fmt.Errorf("text after the JSON object at offset %d", len(data)-len(rest))
+	}
+	return o, nil
+}
+
+// syntaxError says where the text ended, which the decoder's io errors do not.
+func syntaxError(data []byte, err error) error {
+	if syntax, ok := errors.AsType[*json.SyntaxError](err); ok {
+		return fmt.Errorf("%w at offset %d", err, syntax.Offset)
+	}
+	return fmt.Errorf("unexpected end of JSON at offset %d: %w", len(data), err)
+}
+
+// Get returns the value of a member, and nil if there is none.
+func (o Object) Get(name string) json.RawMessage {
+	if i := o.index(name); i >= 0 {
+		return o[i].Value
+	}
+	return nil
+}
+
+// Has reports whether there is such a member.
+func (o Object) Has(name string) bool { return o.index(name) >= 0 }
+
+func (o Object) index(name string) int {
+	return slices.IndexFunc(o, func(m Member) bool { return m.Name == name })
+}
+
+// Set changes a member's value in its place, or adds the member at the end.
+func (o *Object) Set(name string, value json.RawMessage) {
+	if i := o.index(name); i >= 0 {
+		(*o)[i].Value = value
+		return
+	}
+	*o = append(*o, Member{name, value})
+}
+
+// Delete removes a member if there is one.
+func (o *Object) Delete(name string) {
+	*o = slices.DeleteFunc(*o, func(m Member) bool { return m.Name == name })
+}
+
+// Clone returns a copy whose members can be set without changing o. Values are shared and must not be written to.
+func (o Object) Clone() Object { return slices.Clone(o) }
+
+// MarshalJSON returns the members in order as compact JSON.
+func (o Object) MarshalJSON() ([]byte, error) { return o.Append(nil) }
+
+// Append appends the members in order to b as compact JSON. It does not escape <, > and &, as Flux does not.
+func (o Object) Append(b []byte) ([]byte, error) {
+	b = append(b, '{')
+	for i, m := range o {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = append(b, Text(m.Name)...)
+		b = append(b, ':')
+		b = append(b, m.Value...)
+	}
+	return append(b, '}'), nil
+}
+
+// Text returns s as a JSON string without HTML escapes.
+func Text(s string) json.RawMessage { return must(Value(s)) }
+
+// Value returns v as compact JSON without HTML escapes.
+func Value(v any) (json.RawMessage, error) {
+	var buf bytes.Buffer
+	enc := json.NewEncoder(&buf)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(v); err != nil {
+		return nil, err
+	}
+	return bytes.TrimSuffix(buf.Bytes(), []byte("\n")), nil
+}
+
+func must(raw json.RawMessage, err error) json.RawMessage {
+	if err != nil {
+		panic(err) // a string always encodes
+	}
+	return raw
+}
+
+// Kind returns what a JSON value is, with its article, by its first byte: "an object", "a string".
+func Kind(raw []byte) string {
+	if len(raw) == 0 {
+		return "nothing"
+	}
+	switch raw[0] {
+	case '{':
+		return "an object"
+	case '[':
+		return "an array"
+	case '"':
+		return "a string"
+	case 't', 'f':
+		return "a boolean"
+	case 'n':
+		return "null"
+	}
+	return "a number"
+}
