@@ -1,0 +1,104 @@
+package resource
+
+import (
+	"cmp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/flux-sdk/flux/idset"
+)
+
+// The types of resources that Flux itself assigns.
+const (
+	Core = "core"
+	GPU  = "gpu"
+)
+
+// children is the resources of one node by type: cores first, then GPUs, then other types by name. It is never changed
+// once it is in an R. No type has an empty set.
+type children []child
+
+type child struct {
+	name string
+	ids  idset.Set
+}
+
+// newChildren sorts list and drops types without ids.
+func newChildren(list ...child) children {
+	list = slices.DeleteFunc(list, func(c child) bool { return c.ids.IsEmpty() })
+	slices.SortFunc(list, func(a, b child) int { return compareTypes(a.name, b.name) })
+	return list
+}
+
+func compareTypes(a, b string) int {
+	order := func(name string) int { return 1 + slices.Index([]string{Core, GPU}, name) }
+	switch i, j := order(a), order(b); {
+	case i > 0 && j > 0:
+		return cmp.Compare(i, j)
+	case i > 0:
+		return -1
+	case j > 0:
+		return 1
+	}
+	return cmp.Compare(a, b)
+}
+
+func (c children) get(name string) idset.Set {
+	for _, child := range c {
+		if child.name == name {
+			return child.ids
+		}
+	}
+	return idset.Set{}
+}
+
+// combine returns the result of f for each type that c or d has.
+func (c children) combine(d children, f func(x, y idset.Set) idset.Set) children {
+	var out children
+	for _, x := range c {
+		out = append(out, child{x.name, f(x.ids, d.get(x.name))})
+	}
+	for _, y := range d {
+		if c.get(y.name).IsEmpty() {
+			out = append(out, child{y.name, f(idset.Set{}, y.ids)})
+		}
+	}
+	return newChildren(out...)
+}
+
+func (c children) union(d children) children      { return c.combine(d, idset.Set.Union) }
+func (c children) difference(d children) children { return c.combine(d, idset.Set.Difference) }
+func (c children) intersect(d children) children  { return c.combine(d, idset.Set.Intersect) }
+
+func (c children) equal(d children) bool {
+	return slices.EqualFunc(c, d, func(x, y child) bool { return x.name == y.name && x.ids.Equal(y.ids) })
+}
+
+// renumber returns the children with the ids of each type counted from 0.
+func (c children) renumber() children {
+	out := slices.Clone(c)
+	for i := range out {
+		out[i].ids = idset.Range(0, uint32(out[i].ids.Len()-1))
+	}
+	return out
+}
+
+// key returns a text that is the same for equal children only. String is not, for a type whose name ends in a digit.
+func (c children) key() string {
+	var b []byte
+	for _, child := range c {
+		b = strconv.AppendQuote(b, child.name)
+		b = append(b, child.ids.String()...)
+	}
+	return string(b)
+}
+
+// String returns the short form, such as "core[0-3],gpu0".
+func (c children) String() string {
+	var parts []string
+	for _, child := range c {
+		parts = append(parts, child.name+child.ids.Brackets())
+	}
+	return strings.Join(parts, ",")
+}
