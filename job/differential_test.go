@@ -149,12 +149,12 @@ func listedIDDifference(in string, err error) string {
 		return reasonWraps
 	case strings.Contains(in, "."):
 		return reasonDothex
+	case strings.Contains(in, "-"):
+		return "words with other separators than hyphens and white space"
 	case strings.HasPrefix(in, "f") || strings.HasPrefix(in, "ƒ"):
 		if strings.IndexFunc(strings.TrimPrefix(in, "ƒ"), func(r rune) bool { return r > 127 }) >= 0 {
 			return "a byte over 127 is taken for a base58 digit, of a value that is not defined"
 		}
-	case strings.Contains(in, "-"):
-		return "words with other separators than hyphens and white space"
 	case strings.HasPrefix(in, "\xf0\x9f") && strings.Contains(err.Error(), "at most"):
 		return reasonWraps
 	}

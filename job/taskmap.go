@@ -215,10 +215,11 @@ func appendBlock(blocks []TaskBlock, b TaskBlock) []TaskBlock {
 // empty node between others in the raw form, which Flux skips. An error matches [flux.EINVAL], or [flux.ERANGE] for more
 // than 2^31-1 tasks or nodes.
 func ParseTaskmap(s string) (Taskmap, error) {
+	text := trimSpaceLeft(s)
 	switch {
 	case s == "":
 		return Taskmap{}, nil
-	case s[0] == '[', s[0] == '{':
+	case strings.HasPrefix(text, "["), strings.HasPrefix(text, "{"):
 		return parseTaskmapJSON([]byte(s))
 	case strings.Contains(s, "("):
 		return parseTaskmapPMI(s)
