@@ -163,7 +163,7 @@ func TestEventErrors(t *testing.T) {
 		`{"name":"a"}`:                              "timestamp must be a number, got nothing",
 		`{"timestamp":1e300,"name":"a"}`:            "timestamp: 1e300 seconds since 1970 is not within the years up to 9999",
 		`{"timestamp":1,"name":"a","context":null}`: "context must be an object, got null",
-		`{"timestamp":1,"name":"a"} {}`:             "text after the JSON object at offset 27",
+		`{"timestamp":1,"name":"a"} {}`:             "invalid character '{' after top-level value at offset 28",
 		``:                                          "expected a JSON object",
 		`null`:                                      "expected a JSON object",
 		"{\"timestamp\":1,\"name\":\"\xff\"}":       "not UTF-8",

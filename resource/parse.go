@@ -16,7 +16,7 @@ import (
 )
 
 // MaxNodes is the largest number of nodes of an R. A text of a few bytes can name billions of ranks and hosts.
-const MaxNodes = 1 << 22
+const MaxNodes = 1 << 20
 
 // propertyForbidden are the characters that a property may not have, because constraints use them (RFC 31).
 const propertyForbidden = "&'\"^`|()"

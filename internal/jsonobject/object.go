@@ -26,55 +26,97 @@ func Parse(data []byte) (Object, error) {
 	if !utf8.Valid(data) {
 		return nil, errors.New("not UTF-8")
 	}
-	dec := json.NewDecoder(bytes.NewReader(data))
-	open, err := dec.Token()
-	if err != nil {
-		return nil, syntaxError(data, err)
+	var compact bytes.Buffer
+	compact.Grow(len(data))
+	if err := json.Compact(&compact, data); err != nil {
+		return nil, syntaxError(data)
 	}
-	if open != json.Delim('{') {
-		return nil, fmt.Errorf("expected a JSON object, got %s", Kind(bytes.TrimSpace(data)))
+	text := compact.Bytes()
+	if text[0] != '{' {
+		return nil, fmt.Errorf("expected a JSON object, got %s", Kind(text))
 	}
+	return members(text)
+}
+
+// syntaxError returns the error of text that is not JSON, with the offset, which json.Compact does not tell.
+func syntaxError(data []byte) error {
+	var raw json.RawMessage
+	err := json.Unmarshal(data, &raw)
+	if syntax, ok := errors.AsType[*json.SyntaxError](err); ok {
+		return fmt.Errorf("%w at offset %d", err, syntax.Offset)
+	}
+	return err
+}
+
+// members cuts an object, which is valid and has no white space between tokens, into its members.
+func members(text []byte) (Object, error) {
 	var o Object
-	index := make(map[string]int)
-	for dec.More() {
-		token, err := dec.Token()
-		if err != nil {
-			return nil, syntaxError(data, err)
+	var index map[string]int // of the members by name; none while they are few
+	for pos := 1; text[pos] != '}'; {
+		if text[pos] == ',' {
+			pos++
 		}
-		name, ok := token.(string)
-		if !ok {
-			return nil, fmt.Errorf("expected a member name at offset %d", dec.InputOffset())
-		}
-		var raw json.RawMessage
-		if err := dec.Decode(&raw); err != nil {
-			return nil, syntaxError(data, err)
-		}
-		var value bytes.Buffer
-		if err := json.Compact(&value, raw); err != nil {
+		end := pos + valueLen(text[pos:])
+		var name string
+		if err := json.Unmarshal(text[pos:end], &name); err != nil {
 			return nil, err
 		}
-		if i, found := index[name]; found {
-			o[i].Value = value.Bytes()
+		pos = end + 1 // after the colon
+		end = pos + valueLen(text[pos:])
+		value := text[pos:end:end]
+		pos = end
+		i, found := -1, false
+		if index != nil {
+			i, found = index[name]
+		} else {
+			i = o.index(name)
+			found = i >= 0
+		}
+		if found {
+			o[i].Value = value
 			continue
 		}
-		index[name] = len(o)
-		o = append(o, Member{name, value.Bytes()})
-	}
-	if _, err := dec.Token(); err != nil {
-		return nil, syntaxError(data, err)
-	}
-	if rest := bytes.TrimSpace(data[dec.InputOffset():]); len(rest) > 0 {
-		return nil, fmt.Errorf("text after the JSON object at offset %d", len(data)-len(rest))
+		o = append(o, Member{name, value})
+		const few = 16
+		switch {
+		case index != nil:
+			index[name] = len(o) - 1
+		case len(o) == few:
+			index = make(map[string]int)
+			for i, m := range o {
+				index[m.Name] = i
+			}
+		}
 	}
 	return o, nil
 }
 
-// syntaxError says where the text ended, which the decoder's io errors do not.
-func syntaxError(data []byte, err error) error {
-	if syntax, ok := errors.AsType[*json.SyntaxError](err); ok {
-		return fmt.Errorf("%w at offset %d", err, syntax.Offset)
+// valueLen returns the length of the JSON value that text begins with. The text is valid and compact.
+func valueLen(text []byte) int {
+	depth := 0
+	for i := 0; ; i++ {
+		switch text[i] {
+		case '"':
+			for i++; text[i] != '"'; i++ {
+				if text[i] == '\\' {
+					i++
+				}
+			}
+		case '{', '[':
+			depth++
+			continue
+		case '}', ']':
+			depth--
+		default:
+			if depth == 0 && (i+1 == len(text) || bytes.IndexByte([]byte(",:}]"), text[i+1]) >= 0) {
+				return i + 1
+			}
+			continue
+		}
+		if depth == 0 {
+			return i + 1
+		}
 	}
-	return fmt.Errorf("unexpected end of JSON at offset %d: %w", len(data), err)
 }
 
 // Get returns the value of a member, and nil if there is none.
