@@ -15,8 +15,8 @@ const (
 	GPU  = "gpu"
 )
 
-// children is the resources of one node by type: cores first, then GPUs, then other types by name. It is never changed
-// once it is in an R. No type has an empty set.
+// children is the resources of one node by type, in order of the names. It is never changed once it is in an R. No type
+// has an empty set.
 type children []child
 
 type child struct {
@@ -27,21 +27,8 @@ type child struct {
 // newChildren sorts list and drops types without ids.
 func newChildren(list ...child) children {
 	list = slices.DeleteFunc(list, func(c child) bool { return c.ids.IsEmpty() })
-	slices.SortFunc(list, func(a, b child) int { return compareTypes(a.name, b.name) })
+	slices.SortFunc(list, func(a, b child) int { return cmp.Compare(a.name, b.name) })
 	return list
-}
-
-func compareTypes(a, b string) int {
-	order := func(name string) int { return 1 + slices.Index([]string{Core, GPU}, name) }
-	switch i, j := order(a), order(b); {
-	case i > 0 && j > 0:
-		return cmp.Compare(i, j)
-	case i > 0:
-		return -1
-	case j > 0:
-		return 1
-	}
-	return cmp.Compare(a, b)
 }
 
 func (c children) get(name string) idset.Set {
@@ -75,11 +62,13 @@ func (c children) equal(d children) bool {
 	return slices.EqualFunc(c, d, func(x, y child) bool { return x.name == y.name && x.ids.Equal(y.ids) })
 }
 
-// renumber returns the children with the ids of each type counted from 0.
+// renumber returns the children with the ids of each type but GPUs counted from 0.
 func (c children) renumber() children {
 	out := slices.Clone(c)
 	for i := range out {
-		out[i].ids = idset.Range(0, uint32(out[i].ids.Len()-1))
+		if out[i].name != GPU {
+			out[i].ids = idset.Range(0, uint32(out[i].ids.Len()-1))
+		}
 	}
 	return out
 }

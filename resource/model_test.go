@@ -276,6 +276,10 @@ func (m model) checkRenumbered(t *testing.T, random *rand.Rand, r R) {
 	for i, rank := range ranks {
 		node := modelNode{m[rank].host, m[rank].properties, map[string]map[uint32]bool{}}
 		for kind, ids := range m[rank].ids {
+			if kind == GPU {
+				node.ids[kind] = ids
+				continue
+			}
 			for id := range len(ids) {
 				node.add(kind, uint32(id))
 			}

@@ -8,8 +8,9 @@ import (
 	"github.com/flux-sdk/flux/idset"
 )
 
-// Remap returns r with ranks, and on each node the ids of each type, counted from 0: the nodes keep their order, hosts
-// and properties. A job that runs a Flux instance sees its resources so.
+// Remap returns r with ranks counted from 0, and on each node the ids of cores and other types, but not of GPUs, which
+// stay the numbers of the devices. The nodes keep their order, hosts and properties. This is how an instance that runs
+// as a job sees the resources of the job.
 func (r R) Remap() R {
 	list := make([]segment, 0, len(r.nodes))
 	for _, s := range r.nodes {
