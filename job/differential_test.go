@@ -28,8 +28,10 @@ lib.taskmap_decode.restype = ctypes.c_void_p
 lib.taskmap_decode.argtypes = [ctypes.c_char_p, ctypes.c_char_p]
 lib.taskmap_encode.restype = ctypes.c_void_p
 lib.taskmap_encode.argtypes = [ctypes.c_void_p, ctypes.c_int]
-for name in ("taskmap_nodeid", "taskmap_ntasks", "taskmap_nnodes", "taskmap_total_ntasks"):
-    getattr(lib, name).argtypes = [ctypes.c_void_p, ctypes.c_int][:2 if name in ("taskmap_nodeid", "taskmap_ntasks") else 1]
+for name in ("taskmap_nodeid", "taskmap_ntasks"):
+    getattr(lib, name).argtypes = [ctypes.c_void_p, ctypes.c_int]
+for name in ("taskmap_nnodes", "taskmap_total_ntasks"):
+    getattr(lib, name).argtypes = [ctypes.c_void_p]
 lib.taskmap_destroy.argtypes = [ctypes.c_void_p]
 libc.free.argtypes = [ctypes.c_void_p]
 def encode(map, flag):

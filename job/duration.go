@@ -41,7 +41,7 @@ func ParseDuration(s string) (time.Duration, error) {
 	scale, ok := secondsPerUnit[unit]
 	if !ok {
 		return 0, durationError(s, start+len(number),
-			fmt.Sprintf("unit %q is not one of ms, s, m, h, d", unit), flux.EINVAL)
+			fmt.Sprintf("unit %.60q is not one of ms, s, m, h, d", unit), flux.EINVAL)
 	}
 	value, err := strconv.ParseFloat(number, 64)
 	if err != nil && !errors.Is(err, strconv.ErrRange) {
@@ -103,8 +103,8 @@ func hasNonzeroDigit(number string) bool {
 }
 
 // FormatDuration returns d as Flux standard duration with six significant digits, in the largest unit that gives at
-// least 1, or in milliseconds under 0.1 s: "1.5h", "31.6195ms". [Forever] is "infinity". A negative duration, which RFC
-// 23 does not have, gets a minus sign.
+// least 1, or in milliseconds under 0.1 s: "1.5h", "31.6195ms". [Forever] is "infinity". A negative duration, which
+// RFC 23 does not have, gets a minus sign.
 //
 // It is made for people to read: six digits do not hold every duration, so ParseDuration may return another one.
 func FormatDuration(d time.Duration) string {

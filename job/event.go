@@ -14,8 +14,8 @@ import (
 
 // An Event is one entry of an eventlog (RFC 18), such as "submit" or "finish" in the main eventlog of a job (RFC 21).
 //
-// Members that this package does not know survive reading and writing, in order. The number of the timestamp survives
-// too, digit by digit, as long as Time is not changed.
+// Members that this package does not know survive reading and writing, in order. The digits of the timestamp and the
+// escapes of the name survive too, as long as Time and Name are not changed.
 type Event struct {
 	Time    time.Time
 	Name    string
@@ -61,7 +61,9 @@ func (e Event) MarshalJSON() ([]byte, error) {
 	if old := o.Get("timestamp"); old == nil || !sameTime(old, e.Time) {
 		o.Set("timestamp", json.RawMessage(epoch.Format(e.Time)))
 	}
-	o.Set("name", jsonobject.Text(e.Name))
+	if old := o.Get("name"); old == nil || !sameText(old, e.Name) {
+		o.Set("name", jsonobject.Text(e.Name))
+	}
 	if e.Context == nil {
 		o.Delete("context")
 	} else {
@@ -82,6 +84,12 @@ func (e Event) MarshalJSON() ([]byte, error) {
 func sameTime(number json.RawMessage, t time.Time) bool {
 	parsed, err := epoch.Parse(string(number))
 	return err == nil && parsed.Equal(t)
+}
+
+// sameText reports whether a JSON string is the text s.
+func sameText(raw json.RawMessage, s string) bool {
+	var text string
+	return json.Unmarshal(raw, &text) == nil && text == s
 }
 
 // UnmarshalJSON reads an entry. RFC 18 wants a timestamp that is a number and a name that is a string; a context, if

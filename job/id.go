@@ -219,7 +219,7 @@ func parseDothex(whole, text string) (ID, error) {
 	for _, g := range groups {
 		n, err := strconv.ParseUint(g, 16, 16)
 		if err != nil || len(g) > 4 {
-			return 0, idError(whole, offset, fmt.Sprintf("group %q is not one to four hexadecimal digits", g))
+			return 0, idError(whole, offset, fmt.Sprintf("group %.60q is not one to four hexadecimal digits", g))
 		}
 		id = id<<16 | ID(n)
 		offset += len(g) + 1
@@ -283,9 +283,9 @@ func parseWords(whole, text string) (ID, error) {
 	}
 	var values [6]uint64
 	for i, field := range fields {
-		v, found := wordValues()[strings.ToLower(field)]
+		v, found := wordValues()[lowerASCII(field)]
 		if !found {
-			return 0, idError(whole, start+strings.Index(text, field), fmt.Sprintf("%q is not in the word list", field))
+			return 0, idError(whole, start+strings.Index(text, field), fmt.Sprintf("%.60q is not in the word list", field))
 		}
 		values[i] = uint64(v)
 	}
@@ -295,6 +295,16 @@ func parseWords(whole, text string) (ID, error) {
 		return 0, idRangeError(whole, start)
 	}
 	return ID(high<<32 | low), nil
+}
+
+// lowerASCII changes the letters A to Z only; strings.ToLower would make a k of the Kelvin sign.
+func lowerASCII(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r >= 'A' && r <= 'Z' {
+			return r + ('a' - 'A')
+		}
+		return r
+	}, s)
 }
 
 // shiftIn returns n*base + digit, and false if that needs more than 64 bits.

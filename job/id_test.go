@@ -153,9 +153,10 @@ func TestIDWordAndEmojiTables(t *testing.T) {
 
 func TestIDErrorSaysWhere(t *testing.T) {
 	for in, want := range map[string]string{
-		"f3gcqYbS0":           `job: invalid job id "f3gcqYbS0": '0' is not a base58 digit (offset 8)`,
-		" job.1.2.3":          `job: invalid job id " job.1.2.3": dotted hexadecimal has four groups, got 3 (offset 5)`,
-		"1.2.xyz.4":           `job: invalid job id "1.2.xyz.4": group "xyz" is not one to four hexadecimal digits (offset 4)`,
+		"f3gcqYbS0":  `job: invalid job id "f3gcqYbS0": '0' is not a base58 digit (offset 8)`,
+		" job.1.2.3": `job: invalid job id " job.1.2.3": dotted hexadecimal has four groups, got 3 (offset 5)`,
+		"1.2.xyz.4": `job: invalid job id "1.2.xyz.4": ` +
+			`group "xyz" is not one to four hexadecimal digits (offset 4)`,
 		"0x10000000000000000": `job: invalid job id "0x10000000000000000": the value needs more than 64 bits (offset 2)`,
 		"hello": `job: invalid job id "hello": expected F58 (ƒ or f first), decimal, 0x, dotted hexadecimal, words or ` +
 			`emoji (offset 0)`,
@@ -163,8 +164,8 @@ func TestIDErrorSaysWhere(t *testing.T) {
 			`"academy-acrobatt-academy--academy-academy-academy": "acrobatt" is not in the word list (offset 8)`,
 		"amen-amen-amen--amen-amen-amen": `job: invalid job id "amen-amen-amen--amen-amen-amen": ` +
 			`the value needs more than 64 bits (offset 0)`,
-		strings.Repeat("x", 1000): `job: invalid job id "` + strings.Repeat("x", 80) + `"...: expected F58 (ƒ or f first), ` +
-			`decimal, 0x, dotted hexadecimal, words or emoji (offset 0)`,
+		strings.Repeat("x", 1000): `job: invalid job id "` + strings.Repeat("x", 80) + `"...: expected F58 (ƒ or f ` +
+			`first), decimal, 0x, dotted hexadecimal, words or emoji (offset 0)`,
 	} {
 		if _, err := ParseID(in); err == nil || err.Error() != want {
 			t.Errorf("got  %v\nwant %s", err, want)

@@ -141,7 +141,7 @@ func decodeData(e Event) (*OutputData, error) {
 	case c.Encoding == "" || c.Encoding == "UTF-8":
 		d.Data = []byte(*c.Data)
 	default:
-		return nil, fmt.Errorf("encoding %q is neither base64 nor UTF-8", c.Encoding)
+		return nil, fmt.Errorf("encoding %.60q is neither base64 nor UTF-8", c.Encoding)
 	}
 	return d, nil
 }
@@ -161,8 +161,8 @@ func decodeRedirect(e Event) (*OutputRedirect, error) {
 	return &OutputRedirect{Stream: stream, Tasks: tasks, Path: *c.Path}, nil
 }
 
-// Chunks yields a Chunk for each task of a data entry, in order of task id, and nothing for another entry. Data for all
-// tasks, which only an input log has, is one Chunk with Task -1.
+// Chunks yields a Chunk for each task of a data entry, in order of task id, and nothing for another entry. Data for
+// all tasks, which only an input log has, is one Chunk with Task -1.
 func (o OutputEvent) Chunks() iter.Seq[Chunk] {
 	return func(yield func(Chunk) bool) {
 		if o.Data == nil {
@@ -189,10 +189,10 @@ func (c Chunk) Event() (Event, error) {
 	switch {
 	case c.Task == -1:
 		d.Tasks.Every = true
-	case c.Task >= 0 && int64(c.Task) <= math.MaxUint32:
+	case c.Task >= 0 && c.Task <= math.MaxInt32:
 		d.Tasks.IDs = idset.New(uint32(c.Task))
 	default:
-		return Event{}, fmt.Errorf("job: output of task %d: a task id is a 32 bit number, or -1: %w", c.Task, flux.EINVAL)
+		return Event{}, fmt.Errorf("job: output of task %d: a task id is under 2^31, or -1: %w", c.Task, flux.EINVAL)
 	}
 	return d.Event(c.Time)
 }
@@ -277,7 +277,7 @@ type TaskSet struct {
 	IDs   idset.Set // nothing if Every
 }
 
-// ParseTaskSet reads an idset with at least one id, or "all".
+// ParseTaskSet reads an idset with at least one id, all of them under 2^31, or "all". An error matches [flux.EINVAL].
 func ParseTaskSet(s string) (TaskSet, error) {
 	if s == "all" {
 		return TaskSet{Every: true}, nil
@@ -288,6 +288,9 @@ func ParseTaskSet(s string) (TaskSet, error) {
 	}
 	if ids.IsEmpty() {
 		return TaskSet{}, fmt.Errorf("job: tasks %s: expected an idset with an id, or all: %w", shorten(s), flux.EINVAL)
+	}
+	if last, _ := ids.Max(); last > math.MaxInt32 {
+		return TaskSet{}, fmt.Errorf("job: tasks %s: task id %d is not under 2^31: %w", shorten(s), last, flux.EINVAL)
 	}
 	return TaskSet{IDs: ids}, nil
 }

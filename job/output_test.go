@@ -122,6 +122,7 @@ func TestDecodeOutputErrors(t *testing.T) {
 		{"data", `{"rank":"0","data":"x"}`},
 		{"data", `{"stream":"stdout","rank":"x","data":"x"}`},
 		{"data", `{"stream":"stdout","rank":"","data":"x"}`},
+		{"data", `{"stream":"stdout","rank":"2147483648","data":"x"}`},
 		{"data", `{"stream":"stdout","rank":0,"data":"x"}`},
 		{"data", `{"stream":"stdout","rank":"0","data":"*","encoding":"base64"}`},
 		{"data", `{"stream":"stdout","rank":"0","data":"x","encoding":"rot13"}`},
@@ -147,7 +148,7 @@ func TestDecodeOutputErrors(t *testing.T) {
 }
 
 func TestChunksExpandLazily(t *testing.T) {
-	e := Event{Name: "data", Context: json.RawMessage(`{"stream":"stdout","rank":"0-4294967294","data":"x","eof":true}`)}
+	e := Event{Name: "data", Context: json.RawMessage(`{"stream":"stdout","rank":"0-2147483647","data":"x","eof":true}`)}
 	o, err := DecodeOutput(e)
 	if err != nil {
 		t.Fatal(err)
@@ -177,7 +178,7 @@ func TestEncodeOutputErrors(t *testing.T) {
 			t.Errorf("%+v gives %v, %v", d, e, err)
 		}
 	}
-	for _, task := range []int{-2, math.MaxInt64} {
+	for _, task := range []int{-2, math.MinInt32} {
 		if e, err := (Chunk{Stream: Stdout, Task: task, EOF: true}).Event(); !errors.Is(err, flux.EINVAL) {
 			t.Errorf("task %d gives %v, %v", task, e, err)
 		}
@@ -189,7 +190,8 @@ func TestEncodeOutputErrors(t *testing.T) {
 
 func TestEncodeEmptyHeader(t *testing.T) {
 	e, err := OutputHeader{Count: map[string]int{Stdin: 1}}.Event(time.Unix(1, 0))
-	const want = `{"timestamp":1.0,"name":"header","context":{"version":1,"encoding":{},"count":{"stdin":1},"options":{}}}`
+	const want = `{"timestamp":1.0,"name":"header","context":{"version":1,"encoding":{},` +
+		`"count":{"stdin":1},"options":{}}}`
 	if err != nil || e.String() != want {
 		t.Errorf("got %s, %v; want %s", e, err, want)
 	}
@@ -198,13 +200,13 @@ func TestEncodeEmptyHeader(t *testing.T) {
 func FuzzChunkRoundTrip(f *testing.F) {
 	f.Add("stdout", 0, []byte("hello\n"), false)
 	f.Add("stderr", -1, []byte("\xff\x00"), true)
-	f.Add("stdin", 4294967295, []byte{}, true)
+	f.Add("stdin", math.MaxInt32, []byte{}, true)
 	f.Add("x", 7, []byte("\u2028\ufffd<&>\x00"), false)
 	f.Fuzz(func(t *testing.T, stream string, task int, data []byte, eof bool) {
 		c := Chunk{Time: time.Unix(7, 5), Stream: stream, Task: task, Data: data, EOF: eof}
 		e, err := c.Event()
 		if err != nil {
-			if stream != "" && task >= -1 && task <= math.MaxUint32 && (len(data) > 0 || eof) {
+			if stream != "" && task >= -1 && task <= math.MaxInt32 && (len(data) > 0 || eof) {
 				t.Fatal(err)
 			}
 			return

@@ -9,8 +9,8 @@ import (
 	"testing"
 )
 
-// realScript runs jobs in an instance of its own. Each job prints its id in all spellings, its eventlogs, its output as
-// `flux job attach` has it, and what `flux jobs` says of it; NAME begins a part.
+// realScript runs jobs in an instance of its own. Each job prints its id in all spellings, its eventlogs, its output
+// as `flux job attach` has it, and what `flux jobs` says of it; NAME begins a part.
 const realScript = `
 part() { echo; echo "== $1"; }
 run() {
@@ -35,7 +35,7 @@ run -n1 -o exit-timeout=none /does/not/exist
 func TestRealJobs(t *testing.T) {
 	path, err := exec.LookPath("flux")
 	if err != nil {
-		t.Skip("flux is not on PATH: not tested: that eventlogs, output, ids and statuses of real jobs are read as Flux does")
+		t.Skip("flux is not on PATH: not tested: that eventlogs, output, ids and statuses of real jobs are read")
 	}
 	cmd := exec.Command(path, "start", "--test-size=2", "sh", "-c", realScript)
 	var stderr bytes.Buffer

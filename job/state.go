@@ -72,15 +72,15 @@ var resultNames = []bitName{
 // value with bits that no state has is a number.
 func (s State) String() string { return formatBits(int(s), stateNames) }
 
-// ParseState reads a state, one of the sets pending, running and active, or a list of these with commas. Names are long
-// or short ("sched", "S") and in any case. The error is a [*ParseError].
+// ParseState reads a state, one of the sets pending, running and active, or a list of these with commas. Names are
+// long or short ("sched", "S") and in any case. The error is a [*ParseError].
 func ParseState(s string) (State, error) {
 	bits, err := parseBits("job state", s, slices.Concat(stateNames, stateSetNames))
 	return State(bits), err
 }
 
 // Set reads what [ParseState] reads. It makes *State a [flag.Value].
-func (s *State) Set(text string) (err error) {
+func (s *State) Set(text string) error {
 	parsed, err := ParseState(text)
 	if err == nil {
 		*s = parsed
@@ -100,7 +100,7 @@ func ParseResultCode(s string) (ResultCode, error) {
 }
 
 // Set reads what [ParseResultCode] reads. It makes *ResultCode a [flag.Value].
-func (r *ResultCode) Set(text string) (err error) {
+func (r *ResultCode) Set(text string) error {
 	parsed, err := ParseResultCode(text)
 	if err == nil {
 		*r = parsed
@@ -128,7 +128,7 @@ func parseBits(what, s string, names []bitName) (int, error) {
 	for word := range strings.SplitSeq(s, ",") {
 		found := false
 		for _, n := range names {
-			if strings.EqualFold(word, n.name) || strings.EqualFold(word, n.short) {
+			if upper := strings.ToUpper(word); upper == n.name || upper == n.short {
 				bits |= n.bits
 				found = true
 			}
@@ -139,7 +139,7 @@ func parseBits(what, s string, names []bitName) (int, error) {
 				known = append(known, strings.ToLower(n.name))
 			}
 			return 0, &ParseError{What: what, Input: s, Offset: offset, Errno: flux.EINVAL,
-				Reason: fmt.Sprintf("%q is not one of %s", word, strings.Join(known, ", "))}
+				Reason: fmt.Sprintf("%.60q is not one of %s", word, strings.Join(known, ", "))}
 		}
 		offset += len(word) + 1
 	}

@@ -9,8 +9,9 @@ import (
 
 func TestStateNames(t *testing.T) {
 	for text, want := range map[string]State{
-		"new": StateNew, "DEPEND": StateDepend, "Priority": StatePriority, "s": StateSched, "run": StateRun, "C": StateCleanup,
-		"inactive": StateInactive, "pending": 14, "running": 48, "active": 62, "pd,ru": 62, "depend,RUN": 18,
+		"new": StateNew, "DEPEND": StateDepend, "Priority": StatePriority, "s": StateSched, "run": StateRun,
+		"C": StateCleanup, "inactive": StateInactive, "pending": 14, "running": 48, "active": 62,
+		"pd,ru": 62, "depend,RUN": 18,
 	} {
 		if got, err := ParseState(text); err != nil || got != want {
 			t.Errorf("ParseState(%q) = %d, %v; want %d", text, int(got), err, int(want))

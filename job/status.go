@@ -43,8 +43,9 @@ func (s Status) ExitCode() int {
 	return -1
 }
 
-// Signal returns the signal that ended the process, or that ended the task if the shell exits with 128 plus its number,
-// with the numbers of Linux. It is 0 if no signal did. A task that exits by itself with such a code looks the same.
+// Signal returns the signal that ended the process, or that ended the task if the shell exits with 128 plus its
+// number, with the numbers of Linux. It is 0 if no signal did. A task that exits by itself with such a code looks the
+// same.
 func (s Status) Signal() syscall.Signal {
 	switch code := s.ExitCode(); {
 	case code > 128:

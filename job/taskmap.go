@@ -51,8 +51,8 @@ func NewTaskmap(blocks ...TaskBlock) (Taskmap, error) {
 	return Taskmap{slices.Clone(blocks)}, nil
 }
 
-// addTo returns the number of tasks of a map with total tasks after b is added. It is an error if b is not valid, or if
-// that or the number of nodes is over 2^31-1.
+// addTo returns the number of tasks of a map with total tasks after b is added. It is an error if b is not valid, or
+// if that or the number of nodes is over 2^31-1.
 func (b TaskBlock) addTo(total int) (int, error) {
 	const limit = math.MaxInt32
 	if b.Start < 0 || b.Nodes <= 0 || b.PerNode <= 0 || b.Repeat <= 0 {
@@ -171,7 +171,8 @@ func (m Taskmap) rangesOn(node int) iter.Seq2[int, int] {
 }
 
 // Append returns the map with tasks added after the present ones: perNode tasks on each of nodes nodes from node start
-// on. It joins them with the last block where that gives the same placement in fewer blocks.
+// on. It joins them with the last block where that gives the same placement in fewer blocks. A call copies the blocks;
+// for a map of many blocks use [NewTaskmap].
 func (m Taskmap) Append(start, nodes, perNode int) (Taskmap, error) {
 	added := TaskBlock{start, nodes, perNode, 1}
 	if _, err := added.addTo(m.NumTasks()); err != nil {
@@ -212,8 +213,8 @@ func appendBlock(blocks []TaskBlock, b TaskBlock) []TaskBlock {
 // PMI ("(vector,(0,4,2))"), and raw task ids by node ("0-1;2-3"). The empty text is the unknown map.
 //
 // Unlike Flux it refuses blocks of more than four numbers, PMI text with parentheses missing, as cut text has, and an
-// empty node between others in the raw form, which Flux skips. An error matches [flux.EINVAL], or [flux.ERANGE] for more
-// than 2^31-1 tasks or nodes.
+// empty node between others in the raw form, which Flux skips. An error matches [flux.EINVAL], or [flux.ERANGE] for
+// more than 2^31-1 tasks or nodes.
 func ParseTaskmap(s string) (Taskmap, error) {
 	text := trimSpaceLeft(s)
 	switch {
@@ -280,33 +281,50 @@ func (m Taskmap) PMI() (string, error) {
 }
 
 // Raw returns the task ids by node: "0-1;2-3". An error matches [flux.EINVAL] if a node has no task, which this form
-// cannot tell, and [flux.ERANGE] if there are more than 2^20 nodes and ranges. The unknown map is the empty text.
+// cannot tell, and [flux.ERANGE] if there are more than 2^20 nodes or ranges. The unknown map is the empty text.
 func (m Taskmap) Raw() (string, error) {
 	if m.NumNodes() > maxTaskmapText {
 		return "", rawTaskmapError()
 	}
+	type tasks struct{ lo, hi int }
+	ranges := make([][]tasks, m.NumNodes())
+	first, count := 0, 0
+	for _, b := range m.blocks {
+		length, times := b.PerNode, b.Repeat
+		if b.Nodes == 1 {
+			length, times = b.PerNode*b.Repeat, 1
+		}
+		for range times {
+			for node := b.Start; node < b.end(); node++ {
+				if n := len(ranges[node]); n > 0 && ranges[node][n-1].hi == first-1 {
+					ranges[node][n-1].hi += length
+				} else {
+					ranges[node] = append(ranges[node], tasks{first, first + length - 1})
+					if count++; count > maxTaskmapText {
+						return "", rawTaskmapError()
+					}
+				}
+				first += length
+			}
+		}
+	}
 	var text []byte
-	parts := 0
-	for node := range m.NumNodes() {
-		if node > 0 {
-			text = append(text, ';')
-		}
-		before := parts
-		for lo, hi := range m.rangesOn(node) {
-			if parts > before {
-				text = append(text, ',')
-			}
-			if parts++; parts > maxTaskmapText {
-				return "", rawTaskmapError()
-			}
-			text = strconv.AppendInt(text, int64(lo), 10)
-			if hi > lo {
-				text = append(text, '-')
-				text = strconv.AppendInt(text, int64(hi), 10)
-			}
-		}
-		if parts == before {
+	for node, list := range ranges {
+		if len(list) == 0 {
 			return "", fmt.Errorf("job: taskmap has no raw form: node %d has no task: %w", node, flux.EINVAL)
+		}
+		for i, r := range list {
+			switch {
+			case i > 0:
+				text = append(text, ',')
+			case node > 0:
+				text = append(text, ';')
+			}
+			text = strconv.AppendInt(text, int64(r.lo), 10)
+			if r.hi > r.lo {
+				text = append(text, '-')
+				text = strconv.AppendInt(text, int64(r.hi), 10)
+			}
 		}
 	}
 	return string(text), nil

@@ -74,7 +74,7 @@ func parseTaskmapPMI(s string) (Taskmap, error) {
 		for i, field := range []*int{&b.Start, &b.Nodes, &b.PerNode} {
 			v, err := strconv.ParseUint(numbers[i], 10, 31)
 			if err != nil {
-				return Taskmap{}, taskmapError([]byte(s), offset, fmt.Sprintf("%q is not a number under 2^31", numbers[i]))
+				return Taskmap{}, taskmapError([]byte(s), offset, fmt.Sprintf("%.60q is not a number under 2^31", numbers[i]))
 			}
 			*field = int(v)
 		}

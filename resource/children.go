@@ -15,8 +15,8 @@ const (
 	GPU  = "gpu"
 )
 
-// children is the resources of one node by type, in order of the names. It is never changed once it is in an R. No type
-// has an empty set.
+// children is the resources of one node by type, in order of the names. It is never changed once it is in an R. No
+// type has an empty set.
 type children []child
 
 type child struct {

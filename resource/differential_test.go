@@ -47,7 +47,8 @@ func TestDifferentialCommand(t *testing.T) {
 		trials = 50 // each starts a process
 	}
 	t.Logf("seed %d, %d inputs for each operation", seed, trials)
-	for i, op := range []string{"append", "diff", "intersect", "union", "decode", "remap", "rerank", "set-property", "encode"} {
+	operations := []string{"append", "diff", "intersect", "union", "decode", "remap", "rerank", "set-property", "encode"}
+	for i, op := range operations {
 		t.Run(op, func(t *testing.T) {
 			refused := 0
 			var mu sync.Mutex

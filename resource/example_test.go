@@ -48,7 +48,11 @@ func ExampleR_Append() {
 	r, err := resource.New(hostlist.New("fat0"), 8, 2).Append(
 		resource.New(hostlist.New("thin[1-3]"), 2, 0))
 	fmt.Println(r, err)
-	thin, err := resource.Uniform{Ranks: idset.Range(1, 3), Hosts: hostlist.New("thin[1-3]"), Cores: idset.Range(0, 1)}.R()
+	thin, err := resource.Uniform{
+		Ranks: idset.Range(1, 3),
+		Hosts: hostlist.New("thin[1-3]"),
+		Cores: idset.Range(0, 1),
+	}.R()
 	if err != nil {
 		fmt.Println(err)
 		return
@@ -76,7 +80,23 @@ func ExampleR_SetProperty() {
 		fmt.Println(err)
 		return
 	}
-	data, err := json.Marshal(r.Queue("debug"))
-	fmt.Println(string(data), err)
-	// Output: {"version":1,"execution":{"R_lite":[{"rank":"0-1","children":{"core":"0"}}],"starttime":0.0,"expiration":0.0,"nodelist":["node[0-1]"],"properties":{"debug":"0-1"}}} <nil>
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	queue := r.Queue("debug")
+	fmt.Println(queue, queue.Hosts(), queue.Properties())
+	// Output: rank[0-1]/core0 node[0-1] [debug]
+}
+
+func ExampleNew() {
+	data, err := json.Marshal(resource.New(hostlist.New("n[0-1]"), 2, 0))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	execution := data[len(`{"version":1,"execution":`) : len(data)-1]
+	fmt.Println(string(execution))
+	// Output:
+	// {"R_lite":[{"rank":"0-1","children":{"core":"0-1"}}],"starttime":0.0,"expiration":0.0,"nodelist":["n[0-1]"]}
 }

@@ -178,7 +178,8 @@ func (m model) check(t *testing.T, what string, r R) {
 			t.Fatalf("%s: host %s has rank %d, %t", what, want.host, got, ok)
 		}
 	}
-	if !r.Ranks().Equal(ranks) || r.Nodes() != ranks.Len() || len(nodes) != ranks.Len() || r.IsEmpty() != ranks.IsEmpty() {
+	if !r.Ranks().Equal(ranks) || r.Nodes() != ranks.Len() || len(nodes) != ranks.Len() ||
+		r.IsEmpty() != ranks.IsEmpty() {
 		t.Fatalf("%s: ranks %s, %d nodes, %d yielded; want %s", what, r.Ranks(), r.Nodes(), len(nodes), ranks)
 	}
 	if r.Cores() != counts[Core] || r.GPUs() != counts[GPU] || r.Count("fpga") != counts["fpga"] || r.Count("none") != 0 {

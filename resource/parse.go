@@ -196,7 +196,7 @@ func (read reader) entry(raw json.RawMessage) (segments, error) {
 	for _, m := range types {
 		ids, err := read.set(m.Value)
 		if err != nil {
-			return nil, fmt.Errorf(".children.%s%w", m.Name, err)
+			return nil, fmt.Errorf(".children.%.60s%w", m.Name, err)
 		}
 		list = append(list, child{m.Name, ids})
 	}
@@ -284,10 +284,10 @@ func (read reader) properties(raw json.RawMessage, ranks idset.Set) (map[string]
 		}
 		ids, err := read.set(m.Value)
 		if err != nil {
-			return nil, fmt.Errorf(".%s%w", m.Name, err)
+			return nil, fmt.Errorf(".%.60s%w", m.Name, err)
 		}
 		if unknown := ids.Difference(ranks); !unknown.IsEmpty() {
-			return nil, fmt.Errorf(".%s: %w", m.Name, unknownRanks(unknown))
+			return nil, fmt.Errorf(".%.60s: %w", m.Name, unknownRanks(unknown))
 		}
 		if !ids.IsEmpty() {
 			properties[m.Name] = ids
@@ -301,7 +301,7 @@ func checkProperty(name string) error {
 		return errors.New("a property has no name")
 	}
 	if i := strings.IndexAny(name, propertyForbidden); i >= 0 {
-		return fmt.Errorf("invalid character %q in property %q", name[i], name)
+		return fmt.Errorf("invalid character %q in property %.60q", name[i], name)
 	}
 	return nil
 }
@@ -310,5 +310,5 @@ func unknownRanks(ranks idset.Set) error {
 	if ranks.Len() == 1 {
 		return fmt.Errorf("rank %s is not in the R", ranks)
 	}
-	return fmt.Errorf("ranks %s are not in the R", ranks)
+	return fmt.Errorf("ranks %.200s are not in the R", ranks)
 }

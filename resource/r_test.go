@@ -16,7 +16,8 @@ import (
 // small has two nodes, with everything that RFC 20 has and members that it does not have.
 const small = `{"version":1,"extra":{"z":1,"a":2.50},"execution":{"nslots":2,"R_lite":[{"rank":"1,0","x":1,` +
 	`"children":{"gpu":"0","core":"0-3"}}],"starttime":1795889567,"expiration":1795893167.1234567,"nodelist":["b","a"],` +
-	`"properties":{"p":"1"},"more":[1]},"scheduling":{"graph":{"nodes":[18446744073709551615]}},"attributes":{"system":{}}}`
+	`"properties":{"p":"1"},"more":[1]},` +
+	`"scheduling":{"graph":{"nodes":[18446744073709551615]}},"attributes":{"system":{}}}`
 
 func TestMarshalIsByteStable(t *testing.T) {
 	in := strings.Replace(small, `"1,0"`, `"0-1"`, 1)
@@ -117,7 +118,8 @@ func TestEmpty(t *testing.T) {
 		t.Errorf("got %s, %v", data, err)
 	}
 	full := New(hostlist.New("n[0-1]"), 2, 0)
-	for _, in := range []string{form, `{"version":1,"execution":{"R_lite":[]}}`, `{"version":1,"execution":{"R_lite":null}}`,
+	for _, in := range []string{form,
+		`{"version":1,"execution":{"R_lite":[]}}`, `{"version":1,"execution":{"R_lite":null}}`,
 		`{"version":1,"execution":{"R_lite":[],"nodelist":[]}}`} {
 		r := mustParse(t, []byte(in))
 		if !r.IsEmpty() || r.Nodes() != 0 || r.Cores() != 0 || r.String() != "" || !r.Equal(zero) || !r.Hosts().IsEmpty() {
@@ -173,7 +175,8 @@ func TestSetsWithoutHosts(t *testing.T) {
 	if got, err := free.Append(allocated); !errors.Is(err, flux.EINVAL) {
 		t.Errorf("Append: %s, %v", got, err)
 	}
-	if data, err := json.Marshal(allocated.SelectRanks(idset.New(1))); err != nil || strings.Contains(string(data), "nodelist") {
+	data, err := json.Marshal(allocated.SelectRanks(idset.New(1)))
+	if err != nil || strings.Contains(string(data), "nodelist") {
 		t.Errorf("got %s, %v", data, err)
 	}
 	if nodes := slices.Collect(allocated.All()); len(nodes) != 2 || nodes[1].Host != "" || nodes[1].Rank != 2 {
@@ -200,7 +203,8 @@ func TestOtherHosts(t *testing.T) {
 		!strings.Contains(err.Error(), "rank 5 is host n5 in one set and y5 in the other") {
 		t.Errorf("Append: %s, %v", got, err)
 	}
-	if got, err := r.Append(s); !errors.Is(err, flux.EEXIST) || !strings.Contains(err.Error(), "overlap in rank[1-4]/core1") {
+	if got, err := r.Append(s); !errors.Is(err, flux.EEXIST) ||
+		!strings.Contains(err.Error(), "overlap in rank[1-4]/core1") {
 		t.Errorf("Append: %s, %v", got, err)
 	}
 }
@@ -249,12 +253,14 @@ func TestRerankErrors(t *testing.T) {
 func TestUniformErrors(t *testing.T) {
 	cores := idset.Range(0, 3)
 	for what, u := range map[string]Uniform{
-		"nothing":             {},
-		"no resources":        {Hosts: hostlist.New("n[0-1]")},
-		"no nodes":            {Cores: cores},
-		"other count":         {Hosts: hostlist.New("n[0-1]"), Ranks: idset.Range(0, 2), Cores: cores},
-		"invalid property":    {Hosts: hostlist.New("n0"), Cores: cores, Properties: map[string]idset.Set{"a|b": idset.New(0)}},
-		"ranks of a property": {Hosts: hostlist.New("n0"), Cores: cores, Properties: map[string]idset.Set{"a": idset.New(1)}},
+		"nothing":      {},
+		"no resources": {Hosts: hostlist.New("n[0-1]")},
+		"no nodes":     {Cores: cores},
+		"other count":  {Hosts: hostlist.New("n[0-1]"), Ranks: idset.Range(0, 2), Cores: cores},
+		"invalid property": {Hosts: hostlist.New("n0"), Cores: cores,
+			Properties: map[string]idset.Set{"a|b": idset.New(0)}},
+		"ranks of a property": {Hosts: hostlist.New("n0"), Cores: cores,
+			Properties: map[string]idset.Set{"a": idset.New(1)}},
 	} {
 		if r, err := u.R(); !errors.Is(err, flux.EINVAL) {
 			t.Errorf("%s: %s, %v", what, r, err)
@@ -264,7 +270,8 @@ func TestUniformErrors(t *testing.T) {
 		t.Errorf("too many nodes: %s, %v", r, err)
 	}
 	r, err := Uniform{Ranks: idset.New(5), GPUs: cores, Start: time.Unix(5, 0), Expiration: time.Unix(6, 0)}.R()
-	const want = `{"version":1,"execution":{"R_lite":[{"rank":"5","children":{"gpu":"0-3"}}],"starttime":5.0,"expiration":6.0}}`
+	const want = `{"version":1,"execution":{"R_lite":[{"rank":"5","children":{"gpu":"0-3"}}],` +
+		`"starttime":5.0,"expiration":6.0}}`
 	if data, _ := json.Marshal(r); err != nil || !sameJSON(t, data, []byte(want)) {
 		t.Errorf("got %s, %v; want %s", data, err, want)
 	}

@@ -24,8 +24,8 @@ func (r R) SelectRanks(ranks idset.Set) R {
 	return r.keep(list)
 }
 
-// RanksOf returns the ranks of hosts, all of them for a host with several. An error matches [flux.ENOENT] and names the
-// hosts that r does not have. Its cost grows with the nodes of r and with the hosts.
+// RanksOf returns the ranks of hosts, all of them for a host with several. An error matches [flux.ENOENT] and names
+// the hosts that r does not have. Its cost grows with the nodes of r and with the hosts.
 func (r R) RanksOf(hosts hostlist.List) (idset.Set, error) {
 	ranks, missing := r.ranksOf(hosts)
 	if !missing.IsEmpty() {
@@ -93,7 +93,7 @@ func (r R) SetProperty(name string, ranks idset.Set) (R, error) {
 		return R{}, fmt.Errorf("resource: %w: %w", err, flux.EINVAL)
 	}
 	if unknown := ranks.Difference(r.Ranks()); !unknown.IsEmpty() {
-		return R{}, fmt.Errorf("resource: property %q: %w: %w", name, unknownRanks(unknown), flux.EINVAL)
+		return R{}, fmt.Errorf("resource: property %.60q: %w: %w", name, unknownRanks(unknown), flux.EINVAL)
 	}
 	properties := map[string]idset.Set{name: r.properties[name].Union(ranks)}
 	for other, ids := range r.properties {

@@ -77,8 +77,8 @@ func (r R) Difference(s R) R {
 	return r.keep(list)
 }
 
-// Intersect returns the resources of r that are also in s, on nodes that also have the same host if both sets have host
-// names. Unlike `flux R intersect` it keeps the properties that nodes have in r.
+// Intersect returns the resources of r that are also in s, on nodes that also have the same host if both sets have
+// host names. Unlike `flux R intersect` it keeps the properties that nodes have in r.
 func (r R) Intersect(s R) R {
 	var list []segment
 	for p := range r.pairs(s) {
@@ -149,8 +149,8 @@ func (r R) sameHosts(s R, p pair) iter.Seq2[pair, bool] {
 
 // Union returns the resources of r and s together. Of a node in both, with whatever hosts, the host in r is kept;
 // [R.Append] is for sets that must not overlap and refuses different hosts. If only one of r and s has host names, the
-// result has names if all nodes without one are also in the set that has names; otherwise it has none, because an R has
-// names for all its nodes or none.
+// result has names if all nodes without one are also in the set that has names; otherwise it has none, because an R
+// has names for all its nodes or none.
 func (r R) Union(s R) R {
 	var list []segment
 	for p := range pairs(r.nodes, s.nodes) {
@@ -194,8 +194,8 @@ func joinHosts(r, s R) hostlist.List {
 	return concat(lists)
 }
 
-// Append returns the union of r and s, which must not have a resource in common. An error matches [flux.EEXIST] if they
-// have, and [flux.EINVAL] if a rank has different hosts or only one set has host names that all nodes need.
+// Append returns the union of r and s, which must not have a resource in common. An error matches [flux.EEXIST] if
+// they have, and [flux.EINVAL] if a rank has different hosts or only one set has host names that all nodes need.
 func (r R) Append(s R) (R, error) {
 	for p := range pairs(r.nodes, s.nodes) {
 		if p.a == nil || p.b == nil {

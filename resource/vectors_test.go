@@ -38,8 +38,8 @@ const reasonIntersect = "flux R intersect drops the properties of its first R, P
 var differences = map[int]string{61: reasonIntersect, 62: reasonIntersect}
 
 func TestVectors(t *testing.T) {
-	want := map[string]int{"encode": 24, "append": 18, "diff": 18, "intersect": 19, "decode": 148, "remap": 7, "rerank": 12,
-		"set-property": 25}
+	want := map[string]int{"encode": 24, "append": 18, "diff": 18, "intersect": 19, "decode": 148,
+		"remap": 7, "rerank": 12, "set-property": 25}
 	file, err := os.Open("testdata/R.jsonl")
 	if err != nil {
 		t.Fatal(err)

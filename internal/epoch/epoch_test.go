@@ -25,7 +25,8 @@ func TestParse(t *testing.T) {
 			t.Errorf("Parse(%s) = %v, %v; want %v", number, got, err, want)
 		}
 	}
-	for _, number := range []string{"", "x", "NaN", "inf", "1e400", "1e300", "-1e15", "1.2.3", "253402300801", "0x10", "+1"} {
+	for _, number := range []string{"", "x", "NaN", "inf", "1e400", "1e300", "-1e15", "1.2.3",
+		"253402300801", "0x10", "+1"} {
 		if got, err := Parse(number); err == nil {
 			t.Errorf("Parse(%q) = %v; want an error", number, got)
 		}

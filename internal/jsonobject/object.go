@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"unicode/utf8"
 )
 
@@ -21,7 +22,8 @@ type Member struct {
 type Object []Member
 
 // Parse reads one JSON object. Of members with one name the last value stays, at the place of the first, as in
-// jansson, the JSON library of Flux. Text that is not UTF-8 is an error, because decoding would replace bytes.
+// jansson, the JSON library of Flux. Text that is not UTF-8, and an escape such as \ud800 that is half of a pair, are
+// errors as in jansson, because decoding would replace them.
 func Parse(data []byte) (Object, error) {
 	if !utf8.Valid(data) {
 		return nil, errors.New("not UTF-8")
@@ -32,6 +34,9 @@ func Parse(data []byte) (Object, error) {
 		return nil, syntaxError(data)
 	}
 	text := compact.Bytes()
+	if i := loneSurrogate(text); i >= 0 {
+		return nil, fmt.Errorf("%s is half of a UTF-16 pair, which is no character", text[i:i+6])
+	}
 	if text[0] != '{' {
 		return nil, fmt.Errorf("expected a JSON object, got %s", Kind(text))
 	}
@@ -46,6 +51,35 @@ func syntaxError(data []byte) error {
 		return fmt.Errorf("%w at offset %d", err, syntax.Offset)
 	}
 	return err
+}
+
+// loneSurrogate returns the index of the first escape in valid JSON that is half of a UTF-16 pair without the other
+// half, or -1.
+func loneSurrogate(text []byte) int {
+	unit := func(i int) uint64 { // the value of the escape at i, or 0 if there is none
+		if i+6 > len(text) || text[i] != '\\' || text[i+1] != 'u' {
+			return 0
+		}
+		v, _ := strconv.ParseUint(string(text[i+2:i+6]), 16, 16)
+		return v
+	}
+	for i := 0; i < len(text); i++ {
+		if text[i] != '\\' {
+			continue
+		}
+		switch v := unit(i); {
+		case v >= 0xd800 && v < 0xdc00:
+			if next := unit(i + 6); next < 0xdc00 || next > 0xdfff {
+				return i
+			}
+			i += 11
+		case v >= 0xdc00 && v <= 0xdfff:
+			return i
+		default:
+			i++ // the character after the backslash may be another backslash
+		}
+	}
+	return -1
 }
 
 // members cuts an object, which is valid and has no white space between tokens, into its members.

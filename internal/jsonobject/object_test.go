@@ -3,6 +3,7 @@ package jsonobject
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"testing"
 )
 
@@ -23,11 +24,34 @@ func TestParseKeepsOrderAndText(t *testing.T) {
 }
 
 func TestParseErrors(t *testing.T) {
-	for _, in := range []string{"", "[]", "1", "null", "{", `{"a"`, `{"a":`, `{"a":1`, `{"a":1,}`, `{"a" 1}`, "{} x", "{}{}",
-		`{1:2}`, `{"a":NaN}`, "{\"\xff\":1}"} {
+	for _, in := range []string{"", "[]", "1", "null", "{", `{"a"`, `{"a":`, `{"a":1`, `{"a":1,}`, `{"a" 1}`,
+		"{} x", "{}{}", `{"a":"\ud800"}`, `{"\udc00":1}`, `{"a":"\ud800\ud800"}`, `{1:2}`, `{"a":NaN}`, "{\"\xff\":1}"} {
 		if o, err := Parse([]byte(in)); err == nil {
 			t.Errorf("Parse(%q) = %v; want an error", in, o)
 		}
+	}
+}
+
+func TestParseTakesPairs(t *testing.T) {
+	for _, in := range []string{`{"a":"\ud83d\ude00","\\ud800":"\\\\ud800"}`} {
+		o, err := Parse([]byte(in))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if o[1].Name != `\ud800` {
+			t.Errorf("got %q", o[1].Name)
+		}
+	}
+}
+
+func TestParseManyMembers(t *testing.T) {
+	var b bytes.Buffer
+	for i := range 1000 {
+		fmt.Fprintf(&b, `,"m%d":%d`, i%500, i)
+	}
+	o, err := Parse([]byte("{" + b.String()[1:] + "}"))
+	if err != nil || len(o) != 500 || string(o.Get("m499")) != "999" || string(o.Get("m0")) != "500" {
+		t.Errorf("%d members, %v", len(o), err)
 	}
 }
 
