@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/flux-sdk/flux"
 	"github.com/flux-sdk/flux/internal/epoch"
@@ -55,11 +56,15 @@ func (e Event) String() string {
 	return string(data)
 }
 
-// MarshalJSON returns the entry. It is an error if Context is not a JSON object.
+// MarshalJSON returns the entry. An error matches [flux.EINVAL]: Context is not a JSON
+// object, or Name is not UTF-8.
 func (e Event) MarshalJSON() ([]byte, error) {
 	o := e.members.Clone()
 	if old := o.Get("timestamp"); old == nil || !sameTime(old, e.Time) {
 		o.Set("timestamp", json.RawMessage(epoch.Format(e.Time)))
+	}
+	if !utf8.ValidString(e.Name) {
+		return nil, fmt.Errorf("job: event name %s is not UTF-8: %w", shorten(e.Name), flux.EINVAL)
 	}
 	if old := o.Get("name"); old == nil || !sameText(old, e.Name) {
 		o.Set("name", jsonobject.Text(e.Name))
@@ -100,25 +105,25 @@ func (e *Event) UnmarshalJSON(data []byte) error {
 	}
 	members, err := jsonobject.Parse(data)
 	if err != nil {
-		return eventError(data, 0, err.Error())
+		return eventError(string(data), 0, err.Error())
 	}
 	event := Event{Context: members.Get("context"), members: members}
 	timestamp := members.Get("timestamp")
 	if kind := jsonobject.Kind(timestamp); kind != "a number" {
-		return eventError(data, 0, "timestamp must be a number, got "+kind)
+		return eventError(string(data), 0, "timestamp must be a number, got "+kind)
 	}
 	if event.Time, err = epoch.Parse(string(timestamp)); err != nil {
-		return eventError(data, 0, "timestamp: "+err.Error())
+		return eventError(string(data), 0, "timestamp: "+err.Error())
 	}
 	name := members.Get("name")
 	if kind := jsonobject.Kind(name); kind != "a string" {
-		return eventError(data, 0, "name must be a string, got "+kind)
+		return eventError(string(data), 0, "name must be a string, got "+kind)
 	}
 	if err := json.Unmarshal(name, &event.Name); err != nil {
-		return eventError(data, 0, "name: "+err.Error())
+		return eventError(string(data), 0, "name: "+err.Error())
 	}
 	if kind := jsonobject.Kind(event.Context); event.Context != nil && kind != "an object" {
-		return eventError(data, 0, "context must be an object, got "+kind)
+		return eventError(string(data), 0, "context must be an object, got "+kind)
 	}
 	*e = event
 	return nil
@@ -129,7 +134,7 @@ func (e *Event) UnmarshalJSON(data []byte) error {
 func ParseEvent(line string) (Event, error) {
 	event, rest, err := cutEvent(line, 0)
 	if err == nil && rest < len(line) {
-		return Event{}, eventError([]byte(line), rest, "more than one line")
+		return Event{}, eventError(line, rest, "more than one line")
 	}
 	return event, err
 }
@@ -154,16 +159,16 @@ func ParseEventlog(text string) ([]Event, error) {
 func cutEvent(text string, offset int) (Event, int, error) {
 	end := strings.IndexByte(text[offset:], '\n')
 	if end < 0 {
-		return Event{}, offset, eventError([]byte(text), offset, "expected a line that ends with a newline")
+		return Event{}, offset, eventError(text, offset, "expected a line that ends with a newline")
 	}
 	line := []byte(text[offset : offset+end])
 	var event Event
 	if trimmed := bytes.TrimSpace(line); len(trimmed) == 0 || trimmed[0] != '{' {
-		return Event{}, offset, eventError([]byte(text), offset, "expected a JSON object")
+		return Event{}, offset, eventError(text, offset, "expected a JSON object")
 	}
 	if err := event.UnmarshalJSON(line); err != nil {
 		parse := err.(*ParseError)
-		return Event{}, offset, eventError([]byte(text), offset, parse.Reason)
+		return Event{}, offset, eventError(text, offset, parse.Reason)
 	}
 	return event, offset + end + 1, nil
 }
@@ -182,6 +187,6 @@ func FormatEventlog(events []Event) (string, error) {
 	return b.String(), nil
 }
 
-func eventError(input []byte, offset int, reason string) error {
-	return &ParseError{What: "eventlog entry", Input: string(input), Offset: offset, Reason: reason, Errno: flux.EINVAL}
+func eventError(input string, offset int, reason string) error {
+	return &ParseError{What: "eventlog entry", Input: input, Offset: offset, Reason: reason, Errno: flux.EINVAL}
 }

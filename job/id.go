@@ -154,7 +154,7 @@ func (id *ID) UnmarshalJSON(data []byte) error {
 		}
 		return id.Set(s)
 	}
-	n, err := parseIDNumber(string(data), string(data), 10)
+	n, err := parseIDNumber(string(data), 0, string(data), 10)
 	if err != nil {
 		return err
 	}
@@ -187,15 +187,14 @@ func ParseID(s string) (ID, error) {
 	case strings.HasPrefix(text, "\xf0\x9f"):
 		return parseEmoji(s, text)
 	case strings.HasPrefix(text, "0x"):
-		return parseIDNumber(s, trimSpaceRight(text[2:]), 16)
+		return parseIDNumber(s, len(s)-len(text)+2, trimSpaceRight(text[2:]), 16)
 	}
-	return parseIDNumber(s, trimSpaceRight(strings.TrimPrefix(text, "+")), 10)
+	return parseIDNumber(s, len(s)-len(text), trimSpaceRight(strings.TrimPrefix(text, "+")), 10)
 }
 
 // In the parsers below, whole is the input as the caller gave it, for errors, and text the part of it to read.
 
-func parseIDNumber(whole, text string, base int) (ID, error) {
-	offset := strings.Index(whole, text)
+func parseIDNumber(whole string, offset int, text string, base int) (ID, error) {
 	n, err := strconv.ParseUint(text, base, 64)
 	switch {
 	case errors.Is(err, strconv.ErrRange):

@@ -158,6 +158,8 @@ func TestIDErrorSaysWhere(t *testing.T) {
 		"1.2.xyz.4": `job: invalid job id "1.2.xyz.4": ` +
 			`group "xyz" is not one to four hexadecimal digits (offset 4)`,
 		"0x10000000000000000": `job: invalid job id "0x10000000000000000": the value needs more than 64 bits (offset 2)`,
+		"0x":                  `job: invalid job id "0x": expected hexadecimal digits after 0x (offset 2)`,
+		" 0x0x":               `job: invalid job id " 0x0x": expected hexadecimal digits after 0x (offset 3)`,
 		"hello": `job: invalid job id "hello": expected F58 (ƒ or f first), decimal, 0x, dotted hexadecimal, words or ` +
 			`emoji (offset 0)`,
 		"academy-acrobatt-academy--academy-academy-academy": `job: invalid job id ` +

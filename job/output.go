@@ -197,8 +197,8 @@ func (c Chunk) Event() (Event, error) {
 	return d.Event(c.Time)
 }
 
-// Event returns the data entry. Data that is not UTF-8 is in base64. An error matches [flux.EINVAL]: no stream, no
-// task, or neither data nor the end of the stream.
+// Event returns the data entry. Data that is not UTF-8 is in base64. An error matches [flux.EINVAL]: no stream or
+// one whose name is not UTF-8, no task, or neither data nor the end of the stream.
 func (d OutputData) Event(t time.Time) (Event, error) {
 	context, err := d.Payload()
 	if err != nil {
@@ -215,6 +215,8 @@ func (d OutputData) Payload() (json.RawMessage, error) {
 		return nil, fmt.Errorf("job: output data without stream: %w", flux.EINVAL)
 	case !d.Tasks.Every && d.Tasks.IDs.IsEmpty():
 		return nil, fmt.Errorf("job: output data without task: %w", flux.EINVAL)
+	case !utf8.ValidString(d.Stream):
+		return nil, notUTF8(d.Stream)
 	case len(d.Data) == 0 && !d.EOF:
 		return nil, fmt.Errorf("job: output data with neither data nor end of stream: %w", flux.EINVAL)
 	}
@@ -239,6 +241,11 @@ func (r OutputRedirect) Event(t time.Time) (Event, error) {
 	if r.Stream == "" || !r.Tasks.Every && r.Tasks.IDs.IsEmpty() {
 		return Event{}, fmt.Errorf("job: output redirect without stream or task: %w", flux.EINVAL)
 	}
+	for _, text := range []string{r.Stream, r.Path} {
+		if !utf8.ValidString(text) {
+			return Event{}, notUTF8(text)
+		}
+	}
 	o := jsonobject.Object{
 		{Name: "stream", Value: jsonobject.Text(r.Stream)},
 		{Name: "rank", Value: jsonobject.Text(r.Tasks.Brackets())},
@@ -248,7 +255,8 @@ func (r OutputRedirect) Event(t time.Time) (Event, error) {
 	return Event{Time: t, Name: "redirect", Context: context}, err
 }
 
-// Event returns the header entry. Version 0 is written as 1, the only version there is.
+// Event returns the header entry. Version 0 is written as 1, the only version there is. An error matches [flux.EINVAL]:
+// a text that is not UTF-8.
 func (h OutputHeader) Event(t time.Time) (Event, error) {
 	h.Version = max(h.Version, 1)
 	if h.Encoding == nil {
@@ -260,12 +268,31 @@ func (h OutputHeader) Event(t time.Time) (Event, error) {
 	if h.Options == nil {
 		h.Options = map[string]json.RawMessage{}
 	}
+	for stream, encoding := range h.Encoding {
+		if !utf8.ValidString(stream + encoding) {
+			return Event{}, notUTF8(stream + encoding)
+		}
+	}
+	for stream := range h.Count {
+		if !utf8.ValidString(stream) {
+			return Event{}, notUTF8(stream)
+		}
+	}
 	context, err := jsonobject.Value(h)
 	return Event{Time: t, Name: "header", Context: context}, err
 }
 
-// Event returns the log entry.
+func notUTF8(text string) error {
+	return fmt.Errorf("job: output entry: text %s is not UTF-8: %w", shorten(text), flux.EINVAL)
+}
+
+// Event returns the log entry. An error matches [flux.EINVAL]: a text that is not UTF-8.
 func (l OutputLog) Event(t time.Time) (Event, error) {
+	for _, text := range []string{l.Message, l.Component, l.File} {
+		if !utf8.ValidString(text) {
+			return Event{}, notUTF8(text)
+		}
+	}
 	context, err := jsonobject.Value(l)
 	return Event{Time: t, Name: "log", Context: context}, err
 }

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -188,6 +189,26 @@ func TestEncodeOutputErrors(t *testing.T) {
 	}
 }
 
+func TestEncodeRefusesOtherBytes(t *testing.T) {
+	const bad = "x\xff"
+	one := TaskSet{IDs: idset.New(1)}
+	now := time.Unix(0, 0)
+	for what, encode := range map[string]func() (Event, error){
+		"stream":   func() (Event, error) { return OutputData{Stream: bad, Tasks: one, EOF: true}.Event(now) },
+		"path":     func() (Event, error) { return OutputRedirect{Stream: Stdout, Tasks: one, Path: bad}.Event(now) },
+		"message":  func() (Event, error) { return OutputLog{Message: bad}.Event(now) },
+		"encoding": func() (Event, error) { return OutputHeader{Encoding: map[string]string{Stdout: bad}}.Event(now) },
+		"count":    func() (Event, error) { return OutputHeader{Count: map[string]int{bad: 1}}.Event(now) },
+	} {
+		if e, err := encode(); !errors.Is(err, flux.EINVAL) {
+			t.Errorf("%s: %s, %v", what, e, err)
+		}
+	}
+	if text, err := FormatEventlog([]Event{{Name: bad}}); !errors.Is(err, flux.EINVAL) {
+		t.Errorf("name: %s, %v", text, err)
+	}
+}
+
 func TestEncodeEmptyHeader(t *testing.T) {
 	e, err := OutputHeader{Count: map[string]int{Stdin: 1}}.Event(time.Unix(1, 0))
 	const want = `{"timestamp":1.0,"name":"header","context":{"version":1,"encoding":{},` +
@@ -206,7 +227,7 @@ func FuzzChunkRoundTrip(f *testing.F) {
 		c := Chunk{Time: time.Unix(7, 5), Stream: stream, Task: task, Data: data, EOF: eof}
 		e, err := c.Event()
 		if err != nil {
-			if stream != "" && task >= -1 && task <= math.MaxInt32 && (len(data) > 0 || eof) {
+			if stream != "" && utf8.ValidString(stream) && task >= -1 && task <= math.MaxInt32 && (len(data) > 0 || eof) {
 				t.Fatal(err)
 			}
 			return

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/flux-sdk/flux"
 	"github.com/flux-sdk/flux/hostlist"
@@ -299,6 +300,9 @@ func (read reader) properties(raw json.RawMessage, ranks idset.Set) (map[string]
 func checkProperty(name string) error {
 	if name == "" {
 		return errors.New("a property has no name")
+	}
+	if !utf8.ValidString(name) {
+		return fmt.Errorf("property %.60q is not UTF-8", name)
 	}
 	if i := strings.IndexAny(name, propertyForbidden); i >= 0 {
 		return fmt.Errorf("invalid character %q in property %.60q", name[i], name)

@@ -221,7 +221,7 @@ func TestSetProperty(t *testing.T) {
 	if got := with.Queue("big mem"); !got.Ranks().Equal(idset.Range(1, 3)) || !with.Queue().Equal(with) {
 		t.Errorf("got %s", got)
 	}
-	for _, name := range []string{"", "a^", "a&b", "'", `"`, "`", "|", "(", ")"} {
+	for _, name := range []string{"", "a^", "a&b", "'", `"`, "`", "|", "(", ")", "\xff"} {
 		if got, err := r.SetProperty(name, idset.New(0)); !errors.Is(err, flux.EINVAL) {
 			t.Errorf("property %q: %v, %v", name, got.Properties(), err)
 		}

@@ -188,8 +188,10 @@ func (o Object) Clone() Object { return slices.Clone(o) }
 // MarshalJSON returns the members in order as compact JSON.
 func (o Object) MarshalJSON() ([]byte, error) { return o.Append(nil) }
 
-// Append appends the members in order to b as compact JSON. It does not escape <, > and &, as Flux does not.
+// Append appends the members in order to b as compact JSON. It does not escape <, > and &, as Flux does not. It is an
+// error if a text is not UTF-8, which JSON cannot hold.
 func (o Object) Append(b []byte) ([]byte, error) {
+	begin := len(b)
 	b = append(b, '{')
 	for i, m := range o {
 		if i > 0 {
@@ -199,11 +201,21 @@ func (o Object) Append(b []byte) ([]byte, error) {
 		b = append(b, ':')
 		b = append(b, m.Value...)
 	}
-	return append(b, '}'), nil
+	b = append(b, '}')
+	if !utf8.Valid(b[begin:]) {
+		return nil, fmt.Errorf("not UTF-8: %.200q", b[begin:])
+	}
+	return b, nil
 }
 
-// Text returns s as a JSON string without HTML escapes.
-func Text(s string) json.RawMessage { return must(Value(s)) }
+// Text returns s as a JSON string without HTML escapes. If s is not UTF-8 neither is the result, so that Append refuses
+// it instead of writing another text.
+func Text(s string) json.RawMessage {
+	if !utf8.ValidString(s) {
+		return json.RawMessage(s)
+	}
+	return must(Value(s))
+}
 
 // Value returns v as compact JSON without HTML escapes.
 func Value(v any) (json.RawMessage, error) {

@@ -44,6 +44,14 @@ func TestParseTakesPairs(t *testing.T) {
 	}
 }
 
+func TestAppendRefusesOtherBytes(t *testing.T) {
+	for _, o := range []Object{{{"a", Text("x\xff")}}, {{"\xff", Text("x")}}} {
+		if out, err := o.MarshalJSON(); err == nil {
+			t.Errorf("got %s", out)
+		}
+	}
+}
+
 func TestParseManyMembers(t *testing.T) {
 	var b bytes.Buffer
 	for i := range 1000 {
