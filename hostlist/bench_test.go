@@ -126,7 +126,7 @@ def handle(r):
             "parse+sort": fastest(sort), "find last": fastest(lambda: a.find(r["last"]))}
 `
 
-// BenchmarkAgainstFlux reports, for each operation, the time here and in Flux's class, and how many times faster we are.
+// BenchmarkAgainstFlux reports for each operation the time here and in Flux's class, and how many times faster we are.
 func BenchmarkAgainstFlux(b *testing.B) {
 	python := fluxpython.Start(b, timeScript, "the speed of hostlist against Flux's Hostlist class")
 	for _, w := range workloads {

@@ -172,7 +172,8 @@ func TestDifferential(t *testing.T) {
 			}
 			var want answer
 			python.MustCall(request{Op: "delete", A: text, B: remove.String()}, &want)
-			if n, err := l.Delete(remove.String()); err != nil || n != want.Count || !slices.Equal(l.Hosts(), want.Hosts) {
+			n, err := l.Delete(remove.String())
+			if err != nil || n != want.Count || !slices.Equal(l.Hosts(), want.Hosts) {
 				t.Errorf("%q without %q: %q, %d, %v, Flux says %+v", text, remove, l, n, err, want)
 			}
 		}

@@ -91,7 +91,8 @@ func (l List) Equal(m List) bool {
 }
 
 // Select returns the hosts of l at the positions ids, in ascending order of the positions. With a list of the hosts of
-// all ranks, it turns ranks into hosts. It panics if ids has a position that is not below Len, as indexing a slice does.
+// all ranks, it turns ranks into hosts. It panics if ids has a position that is not below Len, as indexing a slice
+// does. Compare ids.Max with Len first if the ids come from elsewhere.
 func (l List) Select(ids idset.Set) List {
 	if last, ok := ids.Max(); ok && uint64(last) >= uint64(l.count) {
 		panic(fmt.Sprintf("hostlist: position %d of a list of %d hosts", last, l.count))

@@ -11,7 +11,8 @@ import (
 // So "node2" is before "node10", and "node10" before "node010". A host without a number, and one with text after the
 // brackets, is sorted by its whole name. Hosts that occur more than once stay, next to each other.
 //
-// The cost is O(n log n) in the ranges of l. A host that occurs again, or has text after the brackets, counts as a range.
+// The cost is O(n log n) in the ranges of l. A host that occurs again, or has text after the brackets, counts as a
+// range.
 func (l *List) Sort() { *l = merge(sortedRuns(l.entries), false) }
 
 // sortedRuns returns the hosts of entries in entries that each have numbers of one length and no suffix, in order of
@@ -81,8 +82,8 @@ func pow10(n int) uint64 {
 	return p
 }
 
-// merge returns the list of the hosts of sorted runs, in order. A host that is in several runs of the same key occurs as
-// often, or once if unique is true.
+// merge returns the list of the hosts of sorted runs, in order. A host that is in several runs of the same key occurs
+// as often, or once if unique is true.
 func merge(runs []entry, unique bool) List {
 	b := builder{entries: make([]entry, 0, len(runs))}
 	for len(runs) > 0 {

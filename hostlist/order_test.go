@@ -64,10 +64,12 @@ func TestManyOverlappingRanges(t *testing.T) {
 		t.Errorf("Uniq: %.80q", uniq)
 	}
 	deleted := l
-	if count, err := deleted.Delete(fmt.Sprintf("n[0-%d]", 2*n-1)); err != nil || count != 2*n || deleted.Len() != l.Len()-2*n {
+	count, err := deleted.Delete(fmt.Sprintf("n[0-%d]", 2*n-1))
+	if err != nil || count != 2*n || deleted.Len() != l.Len()-2*n {
 		t.Errorf("Delete: %d, %v, %.80q", count, err, deleted)
 	}
-	if count, err := deleted.DeleteAll(fmt.Sprintf("n[1-%d]", 2*n-3)); err != nil || count == 0 || deleted.String() != fmt.Sprintf("n%d", 2*n-2) {
+	count, err = deleted.DeleteAll(fmt.Sprintf("n[1-%d]", 2*n-3))
+	if err != nil || count == 0 || deleted.String() != fmt.Sprintf("n%d", 2*n-2) {
 		t.Errorf("DeleteAll: %d, %v, %.80q", count, err, deleted)
 	}
 	small := l.Slice(0, 20*(n+1))

@@ -166,8 +166,8 @@ func strictPart(offset int, text string) error {
 		case c == '[' || c == ']':
 			const reason = "a host has at most one pair of brackets, which may not nest"
 			return &ParseError{offset + i, text[i:], reason, ErrBrackets}
-		case unicode.IsSpace(c) || unicode.IsControl(c) || c == ',':
-			const reason = "a name has no white space or control characters"
+		case !unicode.IsPrint(c) || isSeparator(text[i]):
+			const reason = "a name has printable characters only, and no white space"
 			return &ParseError{offset + i, text[i : i+utf8.RuneLen(c)], reason, ErrName}
 		case c == utf8.RuneError && !strings.HasPrefix(text[i:], string(utf8.RuneError)):
 			return &ParseError{offset + i, text[i : i+1], "a name is UTF-8", ErrName}

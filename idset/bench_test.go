@@ -102,7 +102,7 @@ def handle(r):
             "format": fastest(lambda: str(a)), "iterate": fastest(lambda: sum(1 for _ in a))}
 `
 
-// BenchmarkAgainstFlux reports, for each operation, the time here and in Flux's class, and how many times faster we are.
+// BenchmarkAgainstFlux reports for each operation the time here and in Flux's class, and how many times faster we are.
 func BenchmarkAgainstFlux(b *testing.B) {
 	python := fluxpython.Start(b, timeScript, "the speed of idset against Flux's IDset class")
 	for _, w := range workloads {

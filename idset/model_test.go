@@ -59,7 +59,8 @@ func FuzzModel(f *testing.F) {
 		is("union", a.Union(b), maskA|maskB)
 		is("intersection", a.Intersect(b), maskA&maskB)
 		is("difference", a.Difference(b), maskA&^maskB)
-		if a.Intersects(b) != (maskA&maskB != 0) || a.IsSubset(b) != (maskA&^maskB == 0) || a.Equal(b) != (maskA == maskB) {
+		if a.Intersects(b) != (maskA&maskB != 0) || a.IsSubset(b) != (maskA&^maskB == 0) ||
+			a.Equal(b) != (maskA == maskB) {
 			t.Errorf("%v and %v: intersects %v, subset %v, equal %v", a, b, a.Intersects(b), a.IsSubset(b), a.Equal(b))
 		}
 
