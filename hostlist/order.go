@@ -17,7 +17,7 @@ func (l *List) Sort() { *l = merge(sortedRuns(l.entries), false) }
 
 // sortedRuns returns the hosts of entries in entries that each have numbers of one length and no suffix, in order of
 // the first host.
-func sortedRuns(entries []entry) []entry {
+func sortedRuns(entries []entry) []*entry {
 	runs := make([]entry, 0, len(entries))
 	for i := range entries {
 		e := &entries[i]
@@ -42,13 +42,15 @@ func sortedRuns(entries []entry) []entry {
 			}
 		}
 	}
-	if !slices.IsSortedFunc(runs, compareRuns) {
-		slices.SortFunc(runs, compareRuns)
+	sorted := make([]*entry, len(runs)) // pointers, as moving entries would be most of the cost
+	for i := range runs {
+		sorted[i] = &runs[i]
 	}
-	return runs
+	slices.SortFunc(sorted, compareRuns)
+	return sorted
 }
 
-func compareRuns(a, b entry) int {
+func compareRuns(a, b *entry) int {
 	if c := strings.Compare(a.prefix, b.prefix); c != 0 {
 		return c
 	}
@@ -84,18 +86,18 @@ func pow10(n int) uint64 {
 
 // merge returns the list of the hosts of sorted runs, in order. A host that is in several runs of the same key occurs
 // as often, or once if unique is true.
-func merge(runs []entry, unique bool) List {
+func merge(runs []*entry, unique bool) List {
 	b := builder{entries: make([]entry, 0, len(runs))}
 	for len(runs) > 0 {
 		n := 1
-		for n < len(runs) && runs[0].sameKey(&runs[n]) {
+		for n < len(runs) && runs[0].sameKey(runs[n]) {
 			n++
 		}
 		switch {
 		case unique:
 			mergeUnique(&b, runs[:n])
 		case !runs[0].numbered:
-			pushRepeated(&b, runs[0], n)
+			pushRepeated(&b, *runs[0], n)
 		default:
 			mergeAll(&b, runs[:n])
 		}
@@ -105,8 +107,8 @@ func merge(runs []entry, unique bool) List {
 }
 
 // mergeUnique pushes each host of runs of one key once.
-func mergeUnique(b *builder, runs []entry) {
-	b.push(runs[0])
+func mergeUnique(b *builder, runs []*entry) {
+	b.push(*runs[0])
 	last := runs[0].hi // the greatest number so far
 	for _, run := range runs[1:] {
 		if run.hi > last {
@@ -117,7 +119,7 @@ func mergeUnique(b *builder, runs []entry) {
 }
 
 // mergeAll pushes the hosts of runs of one key, each as often as it is in them.
-func mergeAll(b *builder, runs []entry) {
+func mergeAll(b *builder, runs []*entry) {
 	ends := make([]uint64, len(runs))
 	for i := range runs {
 		ends[i] = runs[i].hi
