@@ -21,7 +21,7 @@ func (l *List) Append(hosts ...string) error {
 //
 // A call copies the ranges of l.
 func (l *List) AppendList(m List) {
-	b := builder{slices.Clone(l.entries), l.count}
+	b := builder{slices.Grow(slices.Clone(l.entries), len(m.entries)), l.count}
 	for _, e := range m.entries {
 		b.push(e)
 	}
@@ -32,27 +32,21 @@ func (l *List) AppendList(m List) {
 // the name of a host, or a hostlist such as "node[0-3]". A host that is given twice loses two occurrences, as with
 // hostlist_delete(3). Hosts that l does not have change nothing. If an argument is no hostlist, Delete removes nothing
 // and returns a [*ParseError], whose offset is within that argument.
-func (l *List) Delete(hosts ...string) (int, error) {
-	var remove List
-	if err := remove.Append(hosts...); err != nil {
-		return 0, err
-	}
-	return l.keep(remove, func(present []*piece, removed int) []*piece {
-		return present[min(len(present), removed):]
-	}), nil
-}
+//
+// The cost is O(n log n) in the ranges of both. A host with text after the brackets counts as a range.
+func (l *List) Delete(hosts ...string) (int, error) { return l.remove(hosts, occurrences) }
 
 // DeleteAll removes every occurrence of each of the hosts from l, as the option -x of flux-hostlist(1) does.
 // It is like [List.Delete] otherwise.
-func (l *List) DeleteAll(hosts ...string) (int, error) {
+func (l *List) DeleteAll(hosts ...string) (int, error) { return l.remove(hosts, allOccurrences) }
+
+// remove removes what find finds: parts of the entries below limit, which are those of l, while those of hosts follow.
+func (l *List) remove(hosts []string, find func(all []piece, limit int) []part) (int, error) {
 	var remove List
 	if err := remove.Append(hosts...); err != nil {
 		return 0, err
 	}
-	return l.keep(remove, func(present []*piece, removed int) []*piece {
-		if removed > 0 {
-			return nil
-		}
-		return present
-	}), nil
+	before := l.count
+	*l = l.without(find(pieces(slices.Concat(l.entries, remove.entries)), len(l.entries)))
+	return before - l.count, nil
 }

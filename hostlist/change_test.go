@@ -122,7 +122,8 @@ func TestConcurrentUse(t *testing.T) {
 				}
 				own.Sort()
 				own.Uniq()
-				if _, err := own.Delete("b1"); err != nil || !shared.Contains("c1") || shared.Equal(own) || shared.At(4) != "a1" {
+				_, err := own.Delete("b1")
+				if err != nil || !shared.Contains("c1") || shared.Equal(own) || shared.At(4) != "a1" {
 					t.Error("the shared list changed")
 				}
 			}

@@ -11,8 +11,8 @@
 // # Text
 //
 // [Parse] takes hosts separated by commas, spaces and tabs. Empty elements are skipped. A host may have one pair of
-// brackets with numbers and ranges, "node[08-11,20]-ib", anywhere in its name. The first number of a range says how many
-// digits its numbers have at least: "node[08-11]" begins with node08. Numbers may be in any order and may repeat.
+// brackets with numbers and ranges, "node[08-11,20]-ib", anywhere in its name. The first number of a range says how
+// many digits its numbers have at least: "node[08-11]" begins with node08. Numbers may be in any order and may repeat.
 // A number is at most 18446744073709551615, and a range has at most [MaxRange] hosts.
 //
 // An error is a [*ParseError], which says where the text is wrong. No host is kept then.
@@ -32,12 +32,14 @@
 //	a[1-]                         a1                                      ErrSyntax        as C
 //	a[ 1] or a[+1]                a01: the width counts characters        ErrSyntax        as C
 //	a[1x-2]                       a[01-02]: skips the x, but counts it    ErrSyntax        as C
-//	a control character           part of the name                        ErrName          as C
+//	a newline, or another         part of the name                        ErrName          as C
+//	unprintable character
 //	a18446744073709551616         the host vanishes                       ErrRange         a host without a number
 //	a[18446744073709551616]       a18446744073709551615                   ErrRange         ErrRange
 //	a[0-18446744073709551615]     2^64 hosts, counted as 0                ErrRange         ErrRange
-//	a number of over 255 digits   accepted                                ErrRange         ErrRange in brackets
-//	over 10240 ranges in a pair   EINVAL                                  accepted         accepted
+//	a[...] of over 255 digits     accepted                                ErrRange         ErrRange
+//	a name that is not UTF-8      accepted                                ErrName          as C
+//	over 10240 ranges in a pair   refused                                 accepted         accepted
 //	a name of over 270 bytes      reads as NULL, or is cut                kept             kept
 //
 // Beyond text:
@@ -48,5 +50,7 @@
 //	Delete              ranges that become neighbours are joined in the text: "a[1-3]"; C writes "a[1-2,3]"
 //	Uniq                keeps the order; UniqSorted is hostlist_uniq(3)
 //	Uniq, UniqSorted    know a host in every spelling; C keeps both of "a10,a1[0-5]"
+//	Sort                with and without zeros before numbers, as "a[5-12,01-04]": sorts host by host,
+//	                    "a[5-9,01-04,10-12]"; the order of C depends on how the list was written
 //	Sort                O(n log n) in ranges; C may take minutes for ranges that overlap
 package hostlist

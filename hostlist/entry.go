@@ -2,14 +2,14 @@ package hostlist
 
 import (
 	"math"
+	"slices"
 	"strconv"
-	"strings"
 )
 
 // MaxRange is the most hosts that one range, such as "node[0-1048575]", may have. It is the limit of the C library.
 const MaxRange = 1 << 20
 
-// maxDigits is the most digits that a number in brackets may have, so that a short text does not name huge hosts.
+// maxDigits is the most digits that a number may have, so that a short text does not name huge hosts.
 const maxDigits = 255
 
 // entry is one host, or consecutive hosts that differ in a number: "node[08-11]-ib".
@@ -17,13 +17,13 @@ type entry struct {
 	prefix   string // before the number; the whole name if numbered is false
 	suffix   string // after the brackets
 	lo, hi   uint64 // the numbers, both included
+	start    int    // the position of the first host in the list
 	width    int    // the least digits of a number, filled up with zeros
 	numbered bool
-	start    int // the position of the first host in the list
 }
 
 // splitName returns the entry of one host, whose number is the digits at the end of its name.
-// A name with a number above 2^64-1 has no number; ok is false then.
+// A name with a number above 2^64-1 or of more than maxDigits digits has no number; ok is false then.
 func splitName(name string) (e entry, ok bool) {
 	digits := trailingDigits(name)
 	if digits == 0 {
@@ -31,7 +31,7 @@ func splitName(name string) (e entry, ok bool) {
 	}
 	prefix, number := name[:len(name)-digits], name[len(name)-digits:]
 	n, err := strconv.ParseUint(number, 10, 64)
-	if err != nil {
+	if err != nil || digits > maxDigits {
 		return entry{prefix: name}, false
 	}
 	return entry{prefix: prefix, lo: n, hi: n, width: digits, numbered: true}, true
@@ -39,7 +39,21 @@ func splitName(name string) (e entry, ok bool) {
 
 // trailingDigits returns how many digits s ends in.
 func trailingDigits(s string) int {
-	return len(s) - len(strings.TrimRight(s, "0123456789"))
+	i := len(s)
+	for i > 0 && s[i-1]-'0' <= 9 {
+		i--
+	}
+	return len(s) - i
+}
+
+// tooLargeName reports whether a host of e is a name that splitName does not split. Digits next to the brackets belong
+// to the number: "a[10-11]000000000000000000000". The last host has the greatest one.
+func (e *entry) tooLargeName() bool {
+	if max(e.width, digits(e.hi))+trailingDigits(e.prefix)+len(e.suffix) < maxNumber {
+		return false // There are not enough digits, so the name is not needed.
+	}
+	_, ok := splitName(e.name(e.count() - 1))
+	return !ok
 }
 
 // count returns how many hosts e has.
@@ -63,26 +77,6 @@ func (e *entry) name(i int) string {
 
 // maxNumber is the digits of the greatest uint64.
 const maxNumber = 20
-
-// offset returns the position of the host in e, or false if e does not have it.
-func (e *entry) offset(host string) (int, bool) {
-	if !e.numbered {
-		return 0, host == e.prefix
-	}
-	number, ok := strings.CutPrefix(host, e.prefix)
-	if !ok {
-		return 0, false
-	}
-	number, ok = strings.CutSuffix(number, e.suffix)
-	if !ok || trailingDigits(number) != len(number) {
-		return 0, false
-	}
-	n, err := strconv.ParseUint(number, 10, 64)
-	if err != nil || n < e.lo || n > e.hi || len(number) != max(e.width, digits(n)) {
-		return 0, false
-	}
-	return int(n - e.lo), true
-}
 
 // part returns the hosts of e whose numbers are lo to hi.
 func (e entry) part(lo, hi uint64) entry {
@@ -131,6 +125,9 @@ func (b *builder) push(e entry) {
 	if last := len(b.entries) - 1; last >= 0 && b.entries[last].continues(&e) {
 		b.entries[last].hi = e.hi
 	} else {
+		if len(b.entries) == cap(b.entries) {
+			b.entries = slices.Grow(b.entries, len(b.entries)+1)
+		}
 		e.start = b.count
 		b.entries = append(b.entries, e)
 	}
@@ -140,6 +137,9 @@ func (b *builder) push(e entry) {
 func (b *builder) list() List {
 	if len(b.entries) == 0 {
 		return List{}
+	}
+	if len(b.entries) < cap(b.entries)/2 {
+		b.entries = slices.Clone(b.entries) // so that a list of few ranges does not keep an array for many
 	}
 	return List{b.entries, b.count}
 }

@@ -5,12 +5,6 @@ import (
 	"strings"
 )
 
-// lenientName returns the entry of a host that is written without brackets. Any text is a name.
-func lenientName(_ int, name string) (entry, error) {
-	e, _ := splitName(name)
-	return e, nil
-}
-
 // lenientBounds parses the text between two commas as the C library does. What follows the digits of the first number
 // of a range is ignored, and the width counts it, as it counts a sign and white space before the digits.
 // The second number may be missing.
@@ -33,7 +27,7 @@ func lenientBounds(offset int, text string) (entry, error) {
 		}
 	}
 	if err != nil {
-		return entry{}, &ParseError{offset, text, "a " + tooLarge, ErrRange}
+		return entry{}, &ParseError{offset, text, tooLarge, ErrRange}
 	}
 	if rest != "" {
 		return syntax("expected digits, or two numbers joined by '-'")

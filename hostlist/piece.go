@@ -32,7 +32,7 @@ func (p *piece) part(lo, hi uint64) part { return part{p.entry, lo - p.shift, hi
 
 // pieces returns the hosts of the entries, sorted by name, then by entry.
 func pieces(entries []entry) []piece {
-	var all []piece
+	all := make([]piece, 0, len(entries))
 	for i := range entries {
 		e := &entries[i]
 		if e.numbered && e.suffix == "" {
@@ -47,8 +47,10 @@ func pieces(entries []entry) []piece {
 		}
 	}
 	slices.SortFunc(all, func(a, b piece) int {
-		return cmp.Or(strings.Compare(a.prefix, b.prefix), cmp.Compare(a.digits, b.digits),
-			cmp.Compare(a.lo, b.lo), cmp.Compare(a.entry, b.entry))
+		if c := strings.Compare(a.prefix, b.prefix); c != 0 {
+			return c
+		}
+		return cmp.Or(cmp.Compare(a.digits, b.digits), cmp.Compare(a.lo, b.lo), cmp.Compare(a.entry, b.entry))
 	})
 	return all
 }
@@ -74,10 +76,13 @@ func appendRangePieces(all []piece, e *entry, index int) []piece {
 		if lo <= greatest(pieceDigits) {
 			hi = min(hi, greatest(pieceDigits))
 		}
-		p := namePiece(e.name(int(lo - e.lo)))
-		p.shift = p.lo - lo
-		p.hi = hi + p.shift
-		p.entry = index
+		p := piece{prefix: e.prefix, digits: length, lo: lo, hi: hi, entry: index}
+		if length > pieceDigits || trailingDigits(e.prefix) > 0 {
+			p = namePiece(e.name(int(lo - e.lo)))
+			p.shift = p.lo - lo
+			p.hi = hi + p.shift
+			p.entry = index
+		}
 		all = append(all, p)
 		if hi == e.hi {
 			return all
@@ -88,12 +93,34 @@ func appendRangePieces(all []piece, e *entry, index int) []piece {
 
 // rebuild returns the list of the hosts in the parts, which are parts of entries of l.
 func (l List) rebuild(parts []part) List {
-	slices.SortFunc(parts, func(a, b part) int {
-		return cmp.Or(cmp.Compare(a.entry, b.entry), cmp.Compare(a.lo, b.lo))
-	})
-	var b builder
+	slices.SortFunc(parts, compareParts)
+	b := builder{entries: make([]entry, 0, min(len(parts), len(l.entries)))}
 	for _, p := range parts {
 		b.push(l.entries[p.entry].part(p.lo, p.hi))
 	}
 	return b.list()
+}
+
+// without returns the list of the hosts that are not in the parts, which are disjoint parts of entries of l.
+func (l List) without(parts []part) List {
+	slices.SortFunc(parts, compareParts)
+	b := builder{entries: make([]entry, 0, len(l.entries))}
+	for i, e := range l.entries {
+		lo, left := e.lo, true // what is left of e begins at lo
+		for ; len(parts) > 0 && parts[0].entry == i; parts = parts[1:] {
+			if parts[0].lo > lo {
+				b.push(e.part(lo, parts[0].lo-1))
+			}
+			left = parts[0].hi < e.hi
+			lo = parts[0].hi + 1
+		}
+		if left {
+			b.push(e.part(lo, e.hi))
+		}
+	}
+	return b.list()
+}
+
+func compareParts(a, b part) int {
+	return cmp.Or(cmp.Compare(a.entry, b.entry), cmp.Compare(a.lo, b.lo))
 }

@@ -71,7 +71,11 @@ func TestCopiesAreIndependent(t *testing.T) {
 	}
 	const text = "0-3,7,9-12"
 	for name, change := range changes {
-		for _, origin := range []Set{mustParse(t, text), New(0, 1, 2, 3, 7, 9, 10, 11, 12), Range(0, 12).Difference(New(4, 5, 6, 8))} {
+		for _, origin := range []Set{
+			mustParse(t, text),
+			New(0, 1, 2, 3, 7, 9, 10, 11, 12),
+			Range(0, 12).Difference(New(4, 5, 6, 8)),
+		} {
 			a, b := origin, origin.Union(Set{})
 			change(&a)
 			if a.String() == text {

@@ -116,7 +116,9 @@ func TestDifferential(t *testing.T) {
 			}
 		}
 	})
-	for name, change := range map[string]func(*Set, uint32, uint32){"set": (*Set).AddRange, "clear": (*Set).RemoveRange} {
+	for name, change := range map[string]func(*Set, uint32, uint32){
+		"set": (*Set).AddRange, "clear": (*Set).RemoveRange,
+	} {
 		t.Run(name, func(t *testing.T) {
 			for range trials {
 				a := randomSet(random)

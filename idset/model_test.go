@@ -9,15 +9,15 @@ import (
 
 // window is the ids that the model has: some at both ends of uint32, where overflow would be.
 const (
-	window = 64
-	top    = math.MaxUint32 - window/2 + 1
+	window        = 64
+	top    uint32 = math.MaxUint32 - window/2 + 1
 )
 
 func toID(bit int) uint32 {
 	if bit < window/2 {
 		return uint32(bit)
 	}
-	return uint32(top + bit - window/2)
+	return top + uint32(bit-window/2)
 }
 
 // fromMask returns the set of a bitmap, built id by id.
@@ -59,7 +59,8 @@ func FuzzModel(f *testing.F) {
 		is("union", a.Union(b), maskA|maskB)
 		is("intersection", a.Intersect(b), maskA&maskB)
 		is("difference", a.Difference(b), maskA&^maskB)
-		if a.Intersects(b) != (maskA&maskB != 0) || a.IsSubset(b) != (maskA&^maskB == 0) || a.Equal(b) != (maskA == maskB) {
+		if a.Intersects(b) != (maskA&maskB != 0) || a.IsSubset(b) != (maskA&^maskB == 0) ||
+			a.Equal(b) != (maskA == maskB) {
 			t.Errorf("%v and %v: intersects %v, subset %v, equal %v", a, b, a.Intersects(b), a.IsSubset(b), a.Equal(b))
 		}
 

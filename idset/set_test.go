@@ -58,7 +58,7 @@ func TestRange(t *testing.T) {
 	for _, tt := range []struct {
 		lo, hi uint32
 		text   string
-		count  int
+		count  uint64
 	}{
 		{0, 0, "0", 1},
 		{2, 5, "2-5", 4},
@@ -68,7 +68,7 @@ func TestRange(t *testing.T) {
 		{math.MaxUint32, math.MaxUint32, "4294967295", 1},
 	} {
 		s := Range(tt.lo, tt.hi)
-		if s.String() != tt.text || s.Len() != tt.count {
+		if s.String() != tt.text || s.Len() != int(min(tt.count, math.MaxInt)) {
 			t.Errorf("Range(%d, %d) = %v with %d ids", tt.lo, tt.hi, s, s.Len())
 		}
 	}

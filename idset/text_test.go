@@ -30,7 +30,8 @@ func TestJSON(t *testing.T) {
 		t.Fatalf("%s, %v, want %s", data, err, want)
 	}
 	var out message
-	if err := json.Unmarshal([]byte(`{"ranks":"[0-3,7]","by":{"a":""}}`), &out); err != nil || !out.Ranks.Equal(in.Ranks) {
+	data = []byte(`{"ranks":"[0-3,7]","by":{"a":""}}`)
+	if err := json.Unmarshal(data, &out); err != nil || !out.Ranks.Equal(in.Ranks) {
 		t.Errorf("%v, %v", out, err)
 	}
 	var parse *ParseError
@@ -66,7 +67,8 @@ func TestText(t *testing.T) {
 	} {
 		s := mustParse(t, tt.in)
 		b, err := s.AppendText([]byte("x"))
-		if fmt.Sprint(s) != tt.text || s.Brackets() != tt.brackets || s.Plain() != tt.plain || string(b) != "x"+tt.text || err != nil {
+		if fmt.Sprint(s) != tt.text || s.Brackets() != tt.brackets || s.Plain() != tt.plain ||
+			string(b) != "x"+tt.text || err != nil {
 			t.Errorf("%q: %v, %s, %s, %s", tt.in, s, s.Brackets(), s.Plain(), b)
 		}
 	}

@@ -143,7 +143,9 @@ func check(t *testing.T, v vector) string {
 		return want.check(New(ids...))
 	case "union", "difference", "intersect":
 		a, b := operands(t, v.In)
-		operation := map[string]func(Set, Set) Set{"union": Set.Union, "difference": Set.Difference, "intersect": Set.Intersect}
+		operation := map[string]func(Set, Set) Set{
+			"union": Set.Union, "difference": Set.Difference, "intersect": Set.Intersect,
+		}
 		var want string
 		decode(v.Out, &want)
 		if got := operation[v.Op](a, b).String(); got != want {
@@ -153,7 +155,8 @@ func check(t *testing.T, v vector) string {
 		a, b := operands(t, v.In)
 		var want bool
 		decode(v.Out, &want)
-		if got := map[string]func(Set, Set) bool{"has_intersection": Set.Intersects, "equal": Set.Equal}[v.Op](a, b); got != want {
+		question := map[string]func(Set, Set) bool{"has_intersection": Set.Intersects, "equal": Set.Equal}
+		if question[v.Op](a, b) != want {
 			return "wrong answer"
 		}
 	case "navigate":

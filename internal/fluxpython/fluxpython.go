@@ -40,7 +40,7 @@ func Start(tb testing.TB, script, what string) *Process {
 	if err != nil {
 		tb.Skipf("flux is not on PATH: not tested: %s", what)
 	}
-	cmd := exec.Command(flux, "python", "-c", script+loop)
+	cmd := exec.Command(flux, "python", "-c", fastest+script+loop)
 	cmd.Stderr = os.Stderr
 	in, err := cmd.StdinPipe()
 	if err != nil {
