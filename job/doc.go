@@ -20,7 +20,7 @@
 //	task map "(vector,(0,4,4),1,2,3)"            drop what is not a block in parentheses
 //	task map "(vector,(0,4,4)", "(vector,(,4,4))"  read it as if it were complete
 //	task map "0;;1"                              skip the empty node, so node 2 becomes 1
-//	task map of more than 32 bits                wrap
+//	task map of more than 2^31-1 tasks           numbers wrap
 //
 // One thing is read here only: an integer over 63 bits in the context of an event, which stays as it is.
 package job

@@ -11,8 +11,8 @@
 //	                                        set if the second has all of it     class does
 //	any operation on several sets           drops times                         keeps those of the first set
 //	append, one rank with two hosts         keeps the first host                error, flux.EINVAL
-//	append or union, one set without hosts  drops the hosts, or adds nodes      error from Append; Union drops the
-//	                                        without one to them                 hosts unless all nodes have one
+//	append, only one set has hosts          drops the hosts                     error, flux.EINVAL, unless the
+//	                                                                            other set names all nodes
 //	a node without resources                drops the node, keeps its host      keeps the node until an operation
 //	                                                                            takes its last resource
 //	members that the command does not know  drops them                          keeps those of the first set
