@@ -173,6 +173,17 @@ func TestTaskmapLargeTexts(t *testing.T) {
 	if _, err := repeated.Raw(); !errors.Is(err, flux.ERANGE) {
 		t.Errorf("Raw gives %v", err)
 	}
+	many := make([]TaskBlock, 100_000)
+	for i := range many {
+		many[i] = TaskBlock{i % 2 * i, 1, 1, 1}
+	}
+	sparse, err := NewTaskmap(many...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := sparse.Raw(); !errors.Is(err, flux.EINVAL) {
+		t.Errorf("Raw gives %v", err)
+	}
 	wide, err := NewTaskmap(TaskBlock{0, 1 << 30, 1, 1})
 	if err != nil {
 		t.Fatal(err)

@@ -32,26 +32,38 @@ func newChildren(list ...child) children {
 }
 
 func (c children) get(name string) idset.Set {
-	for _, child := range c {
-		if child.name == name {
-			return child.ids
-		}
+	i, found := slices.BinarySearchFunc(c, name, func(c child, name string) int { return cmp.Compare(c.name, name) })
+	if !found {
+		return idset.Set{}
 	}
-	return idset.Set{}
+	return c[i].ids
 }
 
 // combine returns the result of f for each type that c or d has.
 func (c children) combine(d children, f func(x, y idset.Set) idset.Set) children {
 	var out children
-	for _, x := range c {
-		out = append(out, child{x.name, f(x.ids, d.get(x.name))})
-	}
-	for _, y := range d {
-		if c.get(y.name).IsEmpty() {
-			out = append(out, child{y.name, f(idset.Set{}, y.ids)})
+	for len(c) > 0 || len(d) > 0 {
+		var x, y child
+		var order int
+		switch {
+		case len(c) == 0:
+			order = 1
+		case len(d) == 0:
+			order = -1
+		default:
+			order = cmp.Compare(c[0].name, d[0].name)
+		}
+		if order <= 0 {
+			x, c = c[0], c[1:]
+		}
+		if order >= 0 {
+			y, d = d[0], d[1:]
+		}
+		if ids := f(x.ids, y.ids); !ids.IsEmpty() {
+			out = append(out, child{cmp.Or(x.name, y.name), ids})
 		}
 	}
-	return newChildren(out...)
+	return out
 }
 
 func (c children) union(d children) children      { return c.combine(d, idset.Set.Union) }

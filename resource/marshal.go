@@ -44,7 +44,7 @@ func (r R) lite() (json.RawMessage, error) {
 		}
 		var types jsonobject.Object
 		for _, c := range g.res {
-			types.Set(c.name, jsonobject.Text(c.ids.String()))
+			types = append(types, jsonobject.Member{Name: c.name, Value: jsonobject.Text(c.ids.String())})
 		}
 		raw, err := types.MarshalJSON()
 		if err != nil {
@@ -68,7 +68,8 @@ func (r R) setHostsAndProperties(execution *jsonobject.Object) {
 	}
 	var properties jsonobject.Object
 	for _, name := range r.Properties() {
-		properties.Set(name, jsonobject.Text(r.properties[name].String()))
+		value := jsonobject.Text(r.properties[name].String())
+		properties = append(properties, jsonobject.Member{Name: name, Value: value})
 	}
 	if len(properties) == 0 {
 		execution.Delete("properties")

@@ -5,7 +5,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"math"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -287,11 +289,25 @@ func (read reader) properties(raw json.RawMessage, ranks idset.Set) (map[string]
 		if err != nil {
 			return nil, fmt.Errorf(".%.60s%w", m.Name, err)
 		}
-		if unknown := ids.Difference(ranks); !unknown.IsEmpty() {
-			return nil, fmt.Errorf(".%.60s: %w", m.Name, unknownRanks(unknown))
-		}
 		if !ids.IsEmpty() {
 			properties[m.Name] = ids
+		}
+	}
+	// One look at all ranks together costs less than one for each property.
+	used := idset.CollectRanges(func(yield func(lo, hi uint32) bool) {
+		for _, ids := range properties {
+			for lo, hi := range ids.Ranges() {
+				if !yield(lo, hi) {
+					return
+				}
+			}
+		}
+	})
+	if unknown := used.Difference(ranks); !unknown.IsEmpty() {
+		for _, name := range slices.Sorted(maps.Keys(properties)) {
+			if missing := properties[name].Intersect(unknown); !missing.IsEmpty() {
+				return nil, fmt.Errorf(".%.60s: %w", name, unknownRanks(missing))
+			}
 		}
 	}
 	return properties, nil

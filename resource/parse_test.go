@@ -192,3 +192,28 @@ func BenchmarkOperations(b *testing.B) {
 		})
 	}
 }
+
+// TestLargeInputs reads texts whose cost would be the square of their length if each part were searched for.
+func TestLargeInputs(t *testing.T) {
+	const n = 20_000
+	types, cores, properties := make([]string, n), make([]string, n), make([]string, n)
+	for i := range n {
+		types[i] = fmt.Sprintf(`"t%d":"0"`, i)
+		cores[i] = fmt.Sprintf(`{"rank":"0-%d","children":{"core":"%d"}}`, MaxNodes-1, 2*i)
+		properties[i] = fmt.Sprintf(`"p%d":"%d"`, i, i)
+	}
+	text := func(lite, properties string) []byte {
+		return []byte(`{"version":1,"execution":{"R_lite":[` + lite + `],"properties":{` + properties + `}}}`)
+	}
+	entry := `{"rank":"0","children":{` + strings.Join(types, ",") + `}}`
+	if r := mustParse(t, text(entry, "")); !r.Union(r).Equal(r) || r.Count("t19999") != 1 {
+		t.Errorf("%d of the last type", r.Count("t19999"))
+	}
+	if r := mustParse(t, text(strings.Join(cores, ","), "")); r.Nodes() != MaxNodes || r.Cores()/MaxNodes != n {
+		t.Errorf("%d nodes, %d cores", r.Nodes(), r.Cores())
+	}
+	r := mustParse(t, text(`{"rank":"0-19999","children":{"core":"0"}}`, strings.Join(properties, ",")))
+	if got := r.SelectRanks(idset.Range(0, 9)).Properties(); len(r.Properties()) != n || len(got) != 10 {
+		t.Errorf("%d properties, %d of ten nodes", len(r.Properties()), len(got))
+	}
+}
