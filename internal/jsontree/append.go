@@ -200,3 +200,6 @@ func Seconds(d time.Duration) json.Number {
 	}
 	return json.Number(fmt.Sprintf("%s%d.%s", sign, n/1e9, frac))
 }
+
+// Int returns an integer as a number.
+func Int[T ~int | ~int64](n T) json.Number { return json.Number(strconv.FormatInt(int64(n), 10)) }
