@@ -119,6 +119,8 @@ func From(v any) (any, error) {
 		return v.Clone(), nil
 	case json.RawMessage:
 		return Parse(v)
+	case json.Number:
+		return Parse([]byte(v))
 	case []any:
 		return fromSlice(v)
 	case []string:
