@@ -160,11 +160,11 @@ func (s *state) operand() (*Node, error) {
 	t := s.ahead
 	switch t.kind {
 	case term:
-		n, err := s.term(t)
-		if err != nil {
+		// What cannot be read after a term is reported before what is wrong with the term.
+		if err := s.advance(); err != nil {
 			return nil, err
 		}
-		return n, s.advance()
+		return s.term(t)
 	case not, negate, open:
 		if err := s.advance(); err != nil {
 			return nil, err
