@@ -1,7 +1,8 @@
 """Answers lines of JSON on standard input with what the classes behind flux submit, run, batch and alloc make of them.
 
-{"argv": [...]} is a command line without "flux"; {"expr": "..."} is a constraint expression of --requires. The first
-line of output describes this process.
+{"argv": [...]} is a command line without "flux"; of bulksubmit the lines are shown that it would submit. {"expr": "..."}
+is a constraint expression of --requires, {"script": "..."} a batch script whose directives are wanted. The first line of
+output describes this process.
 """
 import contextlib
 import io
@@ -11,9 +12,10 @@ import os
 import resource
 import sys
 
-from flux.cli import alloc, base, batch, run, submit
+from flux.cli import alloc, base, batch, bulksubmit, run, submit
 from flux.constraint.parser import ConstraintSyntaxError
 from flux.job._utils import MiniConstraintParser
+from flux.job.directives import DirectiveParser
 
 COMMANDS = {
     "submit": submit.SubmitCmd("flux submit"),
@@ -21,6 +23,7 @@ COMMANDS = {
     "batch": batch.BatchCmd("flux batch"),
     "alloc": alloc.AllocCmd("flux alloc"),
 }
+BULK = bulksubmit.BulkSubmitCmd("flux bulksubmit")
 PARSER = MiniConstraintParser()
 
 
@@ -49,11 +52,20 @@ def answer(request):
             return {"out": PARSER.parse(request["expr"])}
         except ConstraintSyntaxError as exc:
             return {"error": str(exc)}
+    if "script" in request:
+        try:
+            found = DirectiveParser(io.StringIO(request["script"])).directives
+            return {"out": [[d.lineno, d.args] for d in found if d.action == "SETARGS"]}
+        except ValueError as exc:
+            return {"error": str(exc)}
     stderr = io.StringIO()
     handler = logging.StreamHandler(stderr)
     logging.getLogger().addHandler(handler)
     try:
         with contextlib.redirect_stderr(stderr):
+            if request["argv"][0] == "bulksubmit":
+                args = BULK.get_parser().parse_args(request["argv"][1:])
+                return {"out": [str(line) for line in BULK.create_commands(args)]}
             return {"out": json.loads(jobspec(request["argv"]).dumps())}
     except SystemExit as exc:
         lines = stderr.getvalue().strip().split("\n")
