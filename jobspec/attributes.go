@@ -50,8 +50,8 @@ func (s *Spec) Signal(sig os.Signal, before time.Duration) *Spec {
 		member("timeleft", jsontree.Seconds(before))), option("signal"))
 }
 
-// Taskmap sets how task ranks are mapped to nodes, as `flux submit --taskmap` does: a scheme such as "block", "cyclic",
-// "manual" or "hostfile", and its value, which is empty for some.
+// Taskmap sets how task ranks are mapped to nodes, as `flux submit --taskmap` does: a scheme such as "block",
+// "cyclic", "manual" or "hostfile", and its value, which is empty for some.
 func (s *Spec) Taskmap(scheme, value string) *Spec {
 	if scheme == "" {
 		return s.fail("Taskmap", "needs a scheme", scheme)
@@ -101,8 +101,8 @@ func seconds(v any) (time.Duration, bool) {
 	return time.Duration(math.Round(f * float64(time.Second))), true
 }
 
-// TimeLimit returns how long the job may run; 0 stands for no limit. It tells whether the jobspec has a limit that is a
-// number of seconds. A limit that is longer than a time.Duration holds is the longest time.Duration.
+// TimeLimit returns how long the job may run; 0 stands for no limit. It tells whether the jobspec has a limit that
+// is a number of seconds. A limit that is longer than a time.Duration holds is the longest time.Duration.
 func (s *Spec) TimeLimit() (time.Duration, bool) {
 	v, _ := s.lookup(system("duration")...)
 	return seconds(v)

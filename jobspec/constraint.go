@@ -9,8 +9,8 @@ import (
 	"github.com/flux-sdk/flux/internal/jsontree"
 )
 
-// Constraint says on which nodes a job may run (RFC 31): an operator with values, which are strings, or constraints for
-// "and", "or" and "not". The zero Constraint asks for nothing; it has no JSON.
+// Constraint says on which nodes a job may run (RFC 31): an operator with values, which are strings, or constraints
+// for "and", "or" and "not". The zero Constraint asks for nothing; it has no JSON.
 type Constraint struct{ node *constraint.Node }
 
 // requires is the dialect of `flux submit --requires`.
@@ -33,11 +33,11 @@ func (e *ConstraintSyntaxError) Error() string {
 }
 
 // ParseConstraint reads a constraint expression (RFC 35) as `flux submit --requires` does. "gpu,big" asks for both
-// properties, "host:node[1-4]" for hosts and "rank:0-3" for broker ranks; terms are put together by "and" or a space, by
-// "or", "not" and parentheses, and "-" negates one term.
+// properties, "host:node[1-4]" for hosts and "rank:0-3" for broker ranks; terms are put together by "and" or a
+// space, by "or", "not" and parentheses, and "-" negates one term.
 //
-// The operators that a broker knows are properties, hostlist (host, hosts), ranks (rank), and, or and not. Others parse;
-// [Spec.Validate] refuses them.
+// The operators that a broker knows are properties, hostlist (host, hosts), ranks (rank), and, or and not. Others
+// parse; [Spec.Validate] refuses them.
 func ParseConstraint(expr string) (Constraint, error) {
 	n, err := requires.Parse(expr)
 	if err != nil {
@@ -50,7 +50,8 @@ func ParseConstraint(expr string) (Constraint, error) {
 	return Constraint{n}, nil
 }
 
-// Properties asks for nodes that have all of the named properties. A name that begins with "^" asks for nodes without it.
+// Properties asks for nodes that have all of the named properties. A name that begins with "^" asks for nodes
+// without it.
 func Properties(names ...string) Constraint { return values("properties", names) }
 
 // Hosts asks for hosts in any of the given hostlists (RFC 29), such as "node[1-4]".
@@ -155,8 +156,8 @@ func (c Constraint) String() string {
 	return jsontree.Text(c.node.Tree())
 }
 
-// Constraint limits the nodes on which the job may run to those that an expression asks for, as `flux submit --requires`
-// does; see [ParseConstraint]. A second one must be met as well. See [Spec.Require].
+// Constraint limits the nodes on which the job may run to those that an expression asks for, as `flux submit
+// --requires` does; see [ParseConstraint]. A second one must be met as well. See [Spec.Require].
 func (s *Spec) Constraint(expr string) *Spec {
 	c, err := ParseConstraint(expr)
 	if err != nil {

@@ -77,8 +77,8 @@ func (c *counter) read(list any, factor int64) {
 }
 
 // TaskCount returns the number of tasks, and whether it is known before resources are allocated: it is not where tasks
-// are counted by a node or a core of which the jobspec does not say how many there will be. In an instance of [Batch] or
-// [Nest] the tasks are its brokers, one on each node.
+// are counted by a node or a core of which the jobspec does not say how many there will be. In an instance of
+// [Batch] or [Nest] the tasks are its brokers, one on each node.
 func (s *Spec) TaskCount() (int, bool) {
 	counts, ok := s.Counts()
 	if !ok {

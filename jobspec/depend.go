@@ -45,8 +45,8 @@ func Singleton() Dependency { return Dependency{Scheme: "singleton"} }
 // uriScheme is what a URI may begin with.
 var uriScheme = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9+.-]*$`)
 
-// ParseDependency reads a dependency URI as `flux submit --dependency` takes it: SCHEME:VALUE?NAME=VALUE&..., or SCHEME
-// alone. As there, a parameter that looks like a number is one, and a parameter that repeats is an array.
+// ParseDependency reads a dependency URI as `flux submit --dependency` takes it: SCHEME:VALUE?NAME=VALUE&..., or
+// SCHEME alone. As there, a parameter that looks like a number is one, and a parameter that repeats is an array.
 func ParseDependency(uri string) (Dependency, error) {
 	bad := func(why string) (Dependency, error) {
 		return Dependency{}, fmt.Errorf("jobspec: invalid dependency URI %q: %s", uri, why)
@@ -154,7 +154,8 @@ func (d Dependency) String() string {
 	return d.Scheme + ":" + d.Value
 }
 
-// Dependency adds what the job waits for, as `flux submit --dependency` does. See [ParseDependency] and [Spec.DependOn].
+// Dependency adds what the job waits for, as `flux submit --dependency` does. See [ParseDependency] and
+// [Spec.DependOn].
 func (s *Spec) Dependency(uri string) *Spec {
 	d, err := ParseDependency(uri)
 	if err != nil {

@@ -6,7 +6,8 @@ import (
 	"strings"
 )
 
-// Directive is one line of a script, or a few that a quote holds together, that sets options for `flux batch` (RFC 36).
+// Directive is one line of a script, or a few that a quote holds together, that sets options for `flux batch` (RFC
+// 36).
 type Directive struct {
 	Line int      // of the script, from 1
 	Args []string // the options, such as "-N2", "--queue=debug"
@@ -18,8 +19,8 @@ var sentinel = regexp.MustCompile(`^([^\pL\pN_]*)((?:flux|FLUX):)(.*)$`)
 // Directives returns the directives in a script, as `flux batch` reads them. They are not applied to anything. Lines
 // that are comments after the sentinel are left out.
 //
-// Directives stand together at the top: one after another line of the script is an error, and so is a second spelling of
-// the sentinel and, unlike in Flux, a triple quote that is open at the end.
+// Directives stand together at the top: one after another line of the script is an error, and so is a second
+// spelling of the sentinel and, unlike in Flux, a triple quote that is open at the end.
 func Directives(script string) ([]Directive, error) {
 	r := &directiveReader{}
 	number := 0

@@ -1,5 +1,6 @@
-// Package jobspec builds, reads and checks job specifications (RFC 14, RFC 25): what a Flux job runs, on which resources
-// and how. It does no I/O beyond reading the state of this process and files that it is told to read; package job submits.
+// Package jobspec builds, reads and checks job specifications (RFC 14, RFC 25): what a Flux job runs, on which
+// resources and how. It does no I/O beyond reading the state of this process and files that it is told to read;
+// package job submits.
 //
 //	spec := jobspec.Command("simulate", "--steps=1000").
 //		Tasks(64).Nodes(4).GPUsPerTask(1).
@@ -54,19 +55,20 @@
 //
 // # What Validate refuses
 //
-// Besides everything that the validator of a broker refuses on any configuration, [Spec.Validate] refuses these, which a
-// broker takes:
+// Besides everything that the validator of a broker refuses on any configuration, [Spec.Validate] refuses these,
+// which a broker takes:
 //
-//   - resources or tasks that have not exactly one element, no slot, more than one slot or node, a slot without a core,
-//     or "with" that is no array: the scheduler fails the job, or takes the count of one and the size of another
+//   - resources or tasks that have not exactly one element, no slot, more than one slot or node, a slot without a
+//     core, or "with" that is no array: the scheduler fails the job, or takes the count of one and the size of another
 //   - a task for another slot than there is; counts over 2147483647, which wrap; per_slot other than 1
 //   - a duration below 0
-//   - members of a wrong type: exclusive, cwd, environment and its values, queue, bank, project, job.name, shell and its
-//     options per-resource, rlimit and env-expand, files: the job shell fails the job, or job-list cannot show it
+//   - members of a wrong type: exclusive, cwd, environment and its values, queue, bank, project, job.name, shell and
+//     its options per-resource, rlimit and env-expand, files: the job shell fails the job, or job-list cannot show it
 //   - files that cannot be unpacked
 //   - dependencies on the job 0, on what cannot be a job id, and begin times that are no number
-//   - constraints that are empty, have two operators in one object, "not" of other than one, or values of a wrong type:
-//     the scheduler ends the whole instance, or looks at one part only. [Spec.MarshalJSON] refuses these as well.
+//   - constraints that are empty, have two operators in one object, "not" of other than one, or values of a wrong
+//     type: the scheduler ends the whole instance, or looks at one part only. [Spec.MarshalJSON] refuses these as
+//     well.
 //   - text that is not UTF-8 or has a NUL, integers over 64 bits, reals over the range of a 64 bit float
 //
 // Unknown members are allowed where a broker allows them, and so are resource types besides node, slot, core and gpu,

@@ -86,8 +86,8 @@ func (s *Spec) Environ(environ []string) *Spec {
 	return s
 }
 
-// EnvExpand sets a variable to a mustache template, such as "{{id}}" or "{{tmpdir}}/x", that the job shell expands when
-// the job starts.
+// EnvExpand sets a variable to a mustache template, such as "{{id}}" or "{{tmpdir}}/x", that the job shell expands
+// when the job starts.
 func (s *Spec) EnvExpand(name, template string) *Spec {
 	if rule := variableName(name); rule != "" {
 		return s.fail("EnvExpand", rule, name)
@@ -95,7 +95,8 @@ func (s *Spec) EnvExpand(name, template string) *Spec {
 	return s.putText("EnvExpand", template, option("env-expand", name))
 }
 
-// EnvRules changes the environment of the job by rules as those of `flux submit --env`, applied in order to what it is:
+// EnvRules changes the environment of the job by rules as those of `flux submit --env`, applied in order to what it
+// is:
 //
 //	-PATTERN    removes the variables that a shell glob, or a /regular expression/ from the start of the name, matches
 //	PATTERN     copies those that match from the environment of this process, unless they are there

@@ -104,13 +104,13 @@ func ExampleSpec_Validate() {
 	spec := jobspec.Command("true").Tasks(0).Duration(-time.Second)
 	fmt.Println(spec.Validate())
 
-	parsed, err := jobspec.Parse([]byte(`{"version":1,"resources":[],"tasks":[],"attributes":{"system":{"duration":0,"constraints":{}}}}`))
+	parsed, err := jobspec.Parse([]byte(`{"version":1,"resources":[],"tasks":[],
+		"attributes":{"system":{"duration":0,"constraints":{}}}}`))
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
 	err = parsed.Validate()
-	fmt.Println(err)
 	var first *jobspec.Error
 	if errors.As(err, &first) {
 		fmt.Printf("%q %q %q\n", first.Path, first.Rule, first.Value)
@@ -118,9 +118,6 @@ func ExampleSpec_Validate() {
 	// Output:
 	// jobspec: Tasks must be at least 1, got 0
 	// jobspec: Duration must be more than 0 (NoTimeLimit removes the limit), got -1s
-	// jobspec: resources must have one element, got []
-	// jobspec: tasks must have one element, got []
-	// jobspec: attributes.system.constraints must have one member, an operator (leave out constraints that ask for nothing), got {}
 	// "resources" "must have one element" "[]"
 }
 
@@ -153,11 +150,11 @@ func ExampleParse() {
 	fmt.Println(spec.Argv(), tasks)
 	// Once more with four tasks and a limit. What is not known here stays.
 	spec.Tasks(4).Duration(time.Minute)
-	text, err := spec.MarshalJSON()
-	fmt.Println(string(text), err)
+	counts, _ := spec.Counts()
+	fmt.Println(counts.Cores, string(spec.Attributes()), spec.Validate())
 	// Output:
 	// [hostname] 2
-	// {"version":1,"resources":[{"type":"slot","count":4,"with":[{"type":"core","count":1}],"label":"task"}],"tasks":[{"command":["hostname"],"slot":"task","count":{"per_slot":1}}],"attributes":{"system":{"duration":60.0,"x-site":{"ticket":9007199254740993}}}} <nil>
+	// 4 {"system":{"duration":60.0,"x-site":{"ticket":9007199254740993}}} <nil>
 }
 
 func ExampleParseConstraint() {

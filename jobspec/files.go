@@ -20,8 +20,8 @@ const (
 )
 
 // File sends a file with the job (RFC 37). The job shell writes it to {{tmpdir}}/NAME on each host before the tasks
-// start, with permission 0600. The data is []byte or string for the content, which is encoded as it needs to be, and any
-// other value for its JSON.
+// start, with permission 0600. The data is []byte or string for the content, which is encoded as it needs to be, and
+// any other value for its JSON.
 func (s *Spec) File(name string, data any) *Spec { return s.FileMode(name, data, 0o600) }
 
 // FileMode is [Spec.File] with permissions.
@@ -98,7 +98,8 @@ func (s *Spec) AddFileAs(name, path string) *Spec {
 		return s.fail("AddFile", "cannot read: "+err.Error(), nil)
 	}
 	mode := modeRegular | info.Mode().Perm()
-	for bit, unix := range map[fs.FileMode]fs.FileMode{fs.ModeSetuid: 0o4000, fs.ModeSetgid: 0o2000, fs.ModeSticky: 0o1000} {
+	for bit, unix := range map[fs.FileMode]fs.FileMode{fs.ModeSetuid: 0o4000, fs.ModeSetgid: 0o2000,
+		fs.ModeSticky: 0o1000} {
 		if info.Mode()&bit != 0 {
 			mode |= unix
 		}

@@ -102,20 +102,22 @@ func built(t *testing.T) map[string]*jobspec.Spec {
 		"envRules":     jobspec.Command("sh", "-c", `test "$A" = "x$"`).EnvRules("-*", "A=x$$"),
 		"dir":          jobspec.Command("sh", "-c", `test "$PWD" = `+dir).Dir(dir),
 		"stdin":        jobspec.Command("sh", "-c", `read l && test "$l" = "#!/bin/sh"`).Stdin(filepath.Join(dir, "in")),
-		"stdout":       jobspec.Command("echo", "x").Stdout(filepath.Join(dir, "out")).Stderr(filepath.Join(dir, "err")).LabelIO(),
-		"unbuffered":   jobspec.Command("true").Unbuffered(),
-		"file":         jobspec.Command("sh", "-c", `test "$(cat {{tmpdir}}/sub)" = text`).File("sub", "text"),
-		"binary":       jobspec.Command("sh", "-c", `test $(wc -c < {{tmpdir}}/b) = 4`).File("b", []byte{0, 255, 1, 2}),
-		"executable":   jobspec.Command("{{tmpdir}}/run").FileMode("run", "#!/bin/sh\nexit 0\n", 0o755),
-		"signal":       jobspec.Command("true").Duration(time.Minute).Signal(syscall.SIGUSR1, 10*time.Second),
-		"rlimit":       jobspec.Command("sh", "-c", `test $(ulimit -Sn) = 77`).RLimit("nofile", 77),
-		"taskmap":      jobspec.Command("true").Nodes(2).Tasks(2).Taskmap("cyclic", ""),
-		"shell":        jobspec.Command("true").ShellOption("verbose", 1).Set("user.note", map[string]any{"x": 1}),
-		"rank":         jobspec.Command("true").Constraint("rank:0-1 -rank:1"),
-		"ranks":        jobspec.Command("true").Require(jobspec.Not(jobspec.Ranks("1"))),
-		"begin":        jobspec.Command("true").BeginAt(time.Now().Add(100 * time.Millisecond)),
-		"batch":        jobspec.Batch(script, "x").Nodes(1).Stdout(filepath.Join(dir, "batch")),
-		"nest":         jobspec.Nest("flux", "getattr", "size").Nodes(2).Conf(map[string]any{"a": 1}).BrokerOptions("-Slog-stderr-level=3"),
+		"stdout": jobspec.Command("echo", "x").Stdout(filepath.Join(dir, "out")).Stderr(filepath.Join(dir,
+			"err")).LabelIO(),
+		"unbuffered": jobspec.Command("true").Unbuffered(),
+		"file":       jobspec.Command("sh", "-c", `test "$(cat {{tmpdir}}/sub)" = text`).File("sub", "text"),
+		"binary":     jobspec.Command("sh", "-c", `test $(wc -c < {{tmpdir}}/b) = 4`).File("b", []byte{0, 255, 1, 2}),
+		"executable": jobspec.Command("{{tmpdir}}/run").FileMode("run", "#!/bin/sh\nexit 0\n", 0o755),
+		"signal":     jobspec.Command("true").Duration(time.Minute).Signal(syscall.SIGUSR1, 10*time.Second),
+		"rlimit":     jobspec.Command("sh", "-c", `test $(ulimit -Sn) = 77`).RLimit("nofile", 77),
+		"taskmap":    jobspec.Command("true").Nodes(2).Tasks(2).Taskmap("cyclic", ""),
+		"shell":      jobspec.Command("true").ShellOption("verbose", 1).Set("user.note", map[string]any{"x": 1}),
+		"rank":       jobspec.Command("true").Constraint("rank:0-1 -rank:1"),
+		"ranks":      jobspec.Command("true").Require(jobspec.Not(jobspec.Ranks("1"))),
+		"begin":      jobspec.Command("true").BeginAt(time.Now().Add(100 * time.Millisecond)),
+		"batch":      jobspec.Batch(script, "x").Nodes(1).Stdout(filepath.Join(dir, "batch")),
+		"nest": jobspec.Nest("flux", "getattr",
+			"size").Nodes(2).Conf(map[string]any{"a": 1}).BrokerOptions("-Slog-stderr-level=3"),
 	}
 }
 
@@ -159,7 +161,8 @@ func TestFluxAccepts(t *testing.T) {
 	}
 }
 
-// TestFluxRefuses submits what Validate refuses: a broker refuses it, or the job fails, unless the list says otherwise.
+// TestFluxRefuses submits what Validate refuses: a broker refuses it, or the job fails, unless the list says
+// otherwise.
 func TestFluxRefuses(t *testing.T) {
 	if testing.Short() {
 		t.Skip("starts an instance of Flux")

@@ -139,8 +139,8 @@ var (
 // emojiMin is the first code point of the blocks that ids in emoji use.
 const emojiMin = 0x2000
 
-// mayBeJobID tells whether text looks like the id of a job. It takes any words and any emoji. It refuses the id 0, which
-// no job has: it comes from a variable that was not set.
+// mayBeJobID tells whether text looks like the id of a job. It takes any words and any emoji. It refuses the id 0,
+// which no job has: it comes from a variable that was not set.
 func mayBeJobID(text string) bool {
 	text = strings.TrimPrefix(strings.TrimSpace(text), "job.")
 	digits, base := text, 10

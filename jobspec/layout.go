@@ -22,9 +22,9 @@ func (s *Spec) Tasks(n int) *Spec {
 	return s.resource("Tasks", n, 1, func(l *layout) { l.tasks = n })
 }
 
-// Nodes spreads the tasks over n nodes. Without [Spec.Tasks] or [Spec.Cores] it asks for n whole nodes, exclusively, as
-// `flux submit -N` does, with one task on each. Tasks that do not divide evenly are packed as Flux does: the nodes get
-// slots for the larger share, and the total of tasks is as given.
+// Nodes spreads the tasks over n nodes. Without [Spec.Tasks] or [Spec.Cores] it asks for n whole nodes, exclusively,
+// as `flux submit -N` does, with one task on each. Tasks that do not divide evenly are packed as Flux does: the
+// nodes get slots for the larger share, and the total of tasks is as given.
 func (s *Spec) Nodes(n int) *Spec {
 	return s.resource("Nodes", n, 1, func(l *layout) { l.nodes = n })
 }

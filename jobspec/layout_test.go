@@ -36,20 +36,32 @@ func TestLayout(t *testing.T) {
 		tasks int // -1: not known
 	}{
 		{bare(), "[{slot,1,[{core,1}]}] {per_slot:1} ", jobspec.Counts{Slots: 1, Cores: 1}, 1},
-		{bare().Tasks(4).CoresPerTask(2).GPUsPerTask(1), "[{slot,4,[{core,2},{gpu,1}]}] {per_slot:1} ", jobspec.Counts{Slots: 4, Cores: 8, GPUs: 4}, 4},
+		{bare().Tasks(4).CoresPerTask(2).GPUsPerTask(1), "[{slot,4,[{core,2},{gpu,1}]}] {per_slot:1} ",
+			jobspec.Counts{Slots: 4, Cores: 8, GPUs: 4}, 4},
 		{bare().GPUsPerTask(1).GPUsPerTask(0), "[{slot,1,[{core,1}]}] {per_slot:1} ", jobspec.Counts{Slots: 1, Cores: 1}, 1},
-		{bare().Nodes(2), "[{node,2,x,[{slot,1,[{core,1}]}]}] {per_slot:1} ", jobspec.Counts{Nodes: 2, Slots: 2, Cores: 2, Exclusive: true}, 2},
-		{bare().Nodes(2).Tasks(4), "[{node,2,[{slot,2,[{core,1}]}]}] {per_slot:1} ", jobspec.Counts{Nodes: 2, Slots: 4, Cores: 4}, 4},
-		{bare().Nodes(2).Tasks(5), "[{node,2,[{slot,3,[{core,1}]}]}] {total:5} ", jobspec.Counts{Nodes: 2, Slots: 6, Cores: 6}, 5},
-		{bare().Tasks(2).Nodes(2).Exclusive(), "[{node,2,x,[{slot,1,[{core,1}]}]}] {per_slot:1} ", jobspec.Counts{Nodes: 2, Slots: 2, Cores: 2, Exclusive: true}, 2},
+		{bare().Nodes(2), "[{node,2,x,[{slot,1,[{core,1}]}]}] {per_slot:1} ", jobspec.Counts{Nodes: 2, Slots: 2, Cores: 2,
+			Exclusive: true}, 2},
+		{bare().Nodes(2).Tasks(4), "[{node,2,[{slot,2,[{core,1}]}]}] {per_slot:1} ", jobspec.Counts{Nodes: 2, Slots: 4,
+			Cores: 4}, 4},
+		{bare().Nodes(2).Tasks(5), "[{node,2,[{slot,3,[{core,1}]}]}] {total:5} ", jobspec.Counts{Nodes: 2, Slots: 6,
+			Cores: 6}, 5},
+		{bare().Tasks(2).Nodes(2).Exclusive(), "[{node,2,x,[{slot,1,[{core,1}]}]}] {per_slot:1} ", jobspec.Counts{Nodes: 2,
+			Slots: 2, Cores: 2, Exclusive: true}, 2},
 		{bare().Cores(4), "[{slot,4,[{core,1}]}] {per_slot:1} ", jobspec.Counts{Slots: 4, Cores: 4}, 4},
-		{bare().Cores(8).Nodes(2), "[{node,2,[{slot,1,[{core,4}]}]}] {per_slot:1} ", jobspec.Counts{Nodes: 2, Slots: 2, Cores: 8}, 2},
-		{bare().Nodes(2).TasksPerNode(3), "[{node,2,x,[{slot,1,[{core,1}]}]}] {per_slot:1} {node,3}", jobspec.Counts{Nodes: 2, Slots: 2, Cores: 2, Exclusive: true}, 6},
-		{bare().Cores(4).TasksPerCore(2), "[{slot,4,[{core,1}]}] {per_slot:1} {core,2}", jobspec.Counts{Slots: 4, Cores: 4}, 8},
-		{bare().Nodes(1).TasksPerCore(2), "[{node,1,x,[{slot,1,[{core,1}]}]}] {per_slot:1} {core,2}", jobspec.Counts{Nodes: 1, Slots: 1, Cores: 1, Exclusive: true}, -1},
-		{bare().Cores(4).TasksPerNode(1), "[{slot,4,[{core,1}]}] {per_slot:1} {node,1}", jobspec.Counts{Slots: 4, Cores: 4}, -1},
-		{bare().Nodes(2).GPUsPerNode(2), "[{node,2,x,[{slot,1,[{core,1},{gpu,2}]}]}] {per_slot:1} ", jobspec.Counts{Nodes: 2, Slots: 2, Cores: 2, GPUs: 4, Exclusive: true}, 2},
-		{jobspec.Nest("x").Nodes(2).Tasks(4).CoresPerTask(3), "[{node,2,[{slot,2,[{core,3}]}]}] {per_slot:1} {node}", jobspec.Counts{Nodes: 2, Slots: 4, Cores: 12}, 2},
+		{bare().Cores(8).Nodes(2), "[{node,2,[{slot,1,[{core,4}]}]}] {per_slot:1} ", jobspec.Counts{Nodes: 2, Slots: 2,
+			Cores: 8}, 2},
+		{bare().Nodes(2).TasksPerNode(3), "[{node,2,x,[{slot,1,[{core,1}]}]}] {per_slot:1} {node,3}",
+			jobspec.Counts{Nodes: 2, Slots: 2, Cores: 2, Exclusive: true}, 6},
+		{bare().Cores(4).TasksPerCore(2), "[{slot,4,[{core,1}]}] {per_slot:1} {core,2}", jobspec.Counts{Slots: 4, Cores: 4},
+			8},
+		{bare().Nodes(1).TasksPerCore(2), "[{node,1,x,[{slot,1,[{core,1}]}]}] {per_slot:1} {core,2}",
+			jobspec.Counts{Nodes: 1, Slots: 1, Cores: 1, Exclusive: true}, -1},
+		{bare().Cores(4).TasksPerNode(1), "[{slot,4,[{core,1}]}] {per_slot:1} {node,1}", jobspec.Counts{Slots: 4, Cores: 4},
+			-1},
+		{bare().Nodes(2).GPUsPerNode(2), "[{node,2,x,[{slot,1,[{core,1},{gpu,2}]}]}] {per_slot:1} ",
+			jobspec.Counts{Nodes: 2, Slots: 2, Cores: 2, GPUs: 4, Exclusive: true}, 2},
+		{jobspec.Nest("x").Nodes(2).Tasks(4).CoresPerTask(3), "[{node,2,[{slot,2,[{core,3}]}]}] {per_slot:1} {node}",
+			jobspec.Counts{Nodes: 2, Slots: 4, Cores: 12}, 2},
 	} {
 		if got := shape(t, c.s); got != c.want {
 			t.Errorf("got  %s\nwant %s", got, c.want)
@@ -90,7 +102,8 @@ func TestLayoutParsed(t *testing.T) {
 		}
 		// A change to what it is must not change anything.
 		cores, _ := s.Counts()
-		if per := cores.Cores / cores.Slots; cores.Nodes == 0 && !strings.Contains(before, `per-resource":{"type":"node","count`) &&
+		if per := cores.Cores / cores.Slots; cores.Nodes == 0 && !strings.Contains(before,
+			`per-resource":{"type":"node","count`) &&
 			!strings.Contains(before, `per-resource":{"type":"core"`) {
 			if got := text(t, parsed.Clone().CoresPerTask(per)); got != before {
 				t.Fatalf("%s\n%s", before, got)
@@ -125,12 +138,14 @@ func TestLayoutUnknown(t *testing.T) {
 		`[{"type":"slot","count":"2","label":"task","with":[{"type":"core","count":1}]}]`,
 		`[{"type":"node","count":1,"with":[{"type":"core","count":1}]}]`,
 	} {
-		doc := strings.Replace(bareText, `[{"type":"slot","count":1,"with":[{"type":"core","count":1}],"label":"task"}]`, resources, 1)
+		doc := strings.Replace(bareText, `[{"type":"slot","count":1,"with":[{"type":"core","count":1}],"label":"task"}]`,
+			resources, 1)
 		s, err := jobspec.Parse([]byte(doc))
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := s.Tasks(2).Validate(); err == nil || !strings.Contains(err.Error(), "Tasks cannot change these resources") {
+		if err := s.Tasks(2).Validate(); err == nil || !strings.Contains(err.Error(),
+			"Tasks cannot change these resources") {
 			t.Errorf("%s: %v", resources, err)
 		}
 	}
@@ -138,7 +153,8 @@ func TestLayoutUnknown(t *testing.T) {
 
 func TestInstances(t *testing.T) {
 	s := jobspec.Batch("#!/bin/sh\nx\n", "a", "b").ClearEnv().Dir("/").Nodes(2).
-		BrokerOptions("-Sa=1").Dump(jobspec.DefaultDump).Conf(json.RawMessage(`{"x":{"y":1}}`)).Conf(map[string]any{"z": true})
+		BrokerOptions("-Sa=1").Dump(jobspec.DefaultDump).
+		Conf(json.RawMessage(`{"x":{"y":1}}`)).Conf(map[string]any{"z": true})
 	want := `{"resources":[{"type":"node","count":2,"exclusive":true,"with":[{"type":"slot","count":1,` +
 		`"with":[{"type":"core","count":1}],"label":"task"}]}],"tasks":[{"command":["flux","broker","-Sa=1",` +
 		`"-Scontent.dump=flux-{{jobid}}-dump.tgz","-c{{tmpdir}}/conf.json","{{tmpdir}}/script","a","b"],"slot":"task",` +

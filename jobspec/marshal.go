@@ -9,8 +9,8 @@ import (
 )
 
 // Parse reads a jobspec from JSON (RFC 14, RFC 25). It takes any object, so that every jobspec that was ever accepted
-// somewhere can be read; [Spec.Validate] tells whether a broker would run it. As in Flux, of members with the same name
-// the last one counts, and a string with a NUL or half of a surrogate pair is an error.
+// somewhere can be read; [Spec.Validate] tells whether a broker would run it. As in Flux, of members with the same
+// name the last one counts, and a string with a NUL or half of a surrogate pair is an error.
 func Parse(data []byte) (*Spec, error) {
 	doc, err := jsontree.ParseObject(data)
 	if err != nil {
@@ -29,7 +29,8 @@ func (s *Spec) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-// MarshalJSON returns the JSON that job-ingest takes. Members keep their order, and the same Spec gives the same bytes.
+// MarshalJSON returns the JSON that job-ingest takes. Members keep their order, and the same Spec gives the same
+// bytes.
 //
 // It fails with the errors of methods, and with those of [Spec.Validate] about constraints: a scheduler that meets a
 // constraint it cannot evaluate, such as an empty object, ends the whole Flux instance. It does not check the rest, so

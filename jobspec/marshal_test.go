@@ -10,7 +10,8 @@ import (
 )
 
 func TestRoundTrip(t *testing.T) {
-	const doc = `{"version":1,"x":[1.0,{"b":9007199254740993,"a":null}],"attributes":{"user":{"é":"</>"},"system":{"z":1,"a":2}}}`
+	const doc = `{"version":1,"x":[1.0,{"b":9007199254740993,"a":null}],` +
+		`"attributes":{"user":{"é":"</>"},"system":{"z":1,"a":2}}}`
 	s, err := jobspec.Parse([]byte(doc))
 	if err != nil {
 		t.Fatal(err)
@@ -146,7 +147,8 @@ func TestParseDependency(t *testing.T) {
 			t.Errorf("%s: %s %v", uri, got, err)
 		}
 	}
-	for _, uri := range []string{"", ":", "1a:b", "a b:c", "a:b#c", "a:\n", "a:b?x=%zz", "a:b?x=%ff", "a:b?scheme=x", "a:\xff"} {
+	for _, uri := range []string{"", ":", "1a:b", "a b:c", "a:b#c", "a:\n", "a:b?x=%zz", "a:b?x=%ff", "a:b?scheme=x",
+		"a:\xff"} {
 		if d, err := jobspec.ParseDependency(uri); err == nil {
 			t.Errorf("%q: %v, want an error", uri, d)
 		}
@@ -162,7 +164,8 @@ func TestParseDependency(t *testing.T) {
 
 func TestDirectives(t *testing.T) {
 	script := "#!/bin/sh\n# flux: -N2 --queue=debug # comment\n# flux: # nothing\n#\n# flux: --job-name=\"my batch\"\n" +
-		"# flux: --setattr=note=\"\"\"\n# flux:   line 1\n# flux:   it's 2\n# flux: \"\"\"\n# flux: --env='''a \"b\"'''\n\nrun\n# x\n"
+		"# flux: --setattr=note=\"\"\"\n# flux:   line 1\n# flux:   it's 2\n# flux: \"\"\"\n" +
+		"# flux: --env='''a \"b\"'''\n\nrun\n# x\n"
 	got, err := jobspec.Directives(script)
 	if err != nil {
 		t.Fatal(err)
@@ -245,7 +248,8 @@ func FuzzParse(f *testing.F) {
 }
 
 func FuzzDirectives(f *testing.F) {
-	for _, s := range []string{"#flux: -N1\n#flux: -x='''\n#flux: a\n#flux: '''\n", "#FLUX: -a \"b\\\"c\" # d", "#flux: -x \"\"\"a\"\"\";|b"} {
+	for _, s := range []string{"#flux: -N1\n#flux: -x='''\n#flux: a\n#flux: '''\n", "#FLUX: -a \"b\\\"c\" # d",
+		"#flux: -x \"\"\"a\"\"\";|b"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, script string) {

@@ -8,9 +8,9 @@ import (
 	"github.com/flux-sdk/flux/internal/jsontree"
 )
 
-// Spec is a job specification: what to run, on which resources and how. [Command], [Batch] and [Nest] make one, [Parse]
-// reads one. Its methods that change it return it, so that they chain. An error in an argument does not end the chain:
-// it is kept, and [Spec.Validate] and [Spec.MarshalJSON] return it.
+// Spec is a job specification: what to run, on which resources and how. [Command], [Batch] and [Nest] make one,
+// [Parse] reads one. Its methods that change it return it, so that they chain. An error in an argument does not end
+// the chain: it is kept, and [Spec.Validate] and [Spec.MarshalJSON] return it.
 //
 // A Spec keeps members that this package does not know, the order of all members, and numbers as they were written.
 //
@@ -36,7 +36,8 @@ type Spec struct {
 
 // Error is one rule that a jobspec breaks.
 type Error struct {
-	// Path names the member, such as "resources[0].count", or the method that was given a wrong argument, such as "Tasks".
+	// Path names the member, such as "resources[0].count", or the method that was given a wrong argument, such as
+	// "Tasks".
 	Path string
 	// Rule is what Path must be.
 	Rule string

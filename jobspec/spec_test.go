@@ -71,45 +71,66 @@ func TestMethods(t *testing.T) {
 		{"Queue", func(s *jobspec.Spec) *jobspec.Spec { return s.Queue("q") }, "queue", `"q"`},
 		{"Bank", func(s *jobspec.Spec) *jobspec.Spec { return s.Bank("b") }, "bank", `"b"`},
 		{"Name", func(s *jobspec.Spec) *jobspec.Spec { return s.Name("n") }, "job", `{"name":"n"}`},
-		{"Env", func(s *jobspec.Spec) *jobspec.Spec { return s.Env("A", "{{x}}").Env("B", "").UnsetEnv("A", "C") }, "environment", `{"B":""}`},
-		{"Environ", func(s *jobspec.Spec) *jobspec.Spec { return s.Environ([]string{"B=1", "A=x=y"}) }, "environment", `{"B":"1","A":"x=y"}`},
-		{"EnvExpand", func(s *jobspec.Spec) *jobspec.Spec { return s.EnvExpand("A.B", "{{id}}") }, "shell.options.env-expand", `{"A.B":"{{id}}"}`},
-		{"EnvRules", func(s *jobspec.Spec) *jobspec.Spec { return s.EnvRules("A=1", "B=$A", "C={{id}}") }, "environment", `{"A":"1","B":"1"}`},
+		{"Env", func(s *jobspec.Spec) *jobspec.Spec { return s.Env("A", "{{x}}").Env("B", "").UnsetEnv("A", "C") },
+			"environment", `{"B":""}`},
+		{"Environ", func(s *jobspec.Spec) *jobspec.Spec { return s.Environ([]string{"B=1", "A=x=y"}) }, "environment",
+			`{"B":"1","A":"x=y"}`},
+		{"EnvExpand", func(s *jobspec.Spec) *jobspec.Spec { return s.EnvExpand("A.B", "{{id}}") },
+			"shell.options.env-expand", `{"A.B":"{{id}}"}`},
+		{"EnvRules", func(s *jobspec.Spec) *jobspec.Spec { return s.EnvRules("A=1", "B=$A", "C={{id}}") }, "environment",
+			`{"A":"1","B":"1"}`},
 		{"Stdio", func(s *jobspec.Spec) *jobspec.Spec { return s.Stdin("i").Stdout("o").Stderr("e") }, "shell.options",
-			`{"input":{"stdin":{"type":"file","path":"i"}},"output":{"stdout":{"type":"file","path":"o"},"stderr":{"type":"file","path":"e"}}}`},
-		{"LabelIO", func(s *jobspec.Spec) *jobspec.Spec { return s.Stdout("o").LabelIO().Stderr("e") }, "shell.options.output",
+			`{"input":{"stdin":{"type":"file","path":"i"}},"output":{"stdout":{"type":"file","path":"o"},` +
+				`"stderr":{"type":"file","path":"e"}}}`},
+		{"LabelIO", func(s *jobspec.Spec) *jobspec.Spec { return s.Stdout("o").LabelIO().Stderr("e") },
+			"shell.options.output",
 			`{"stdout":{"type":"file","path":"o","label":true},"stderr":{"type":"file","path":"e","label":true}}`},
-		{"Stdout none", func(s *jobspec.Spec) *jobspec.Spec { return s.Stdout("o").LabelIO().Stdout("none") }, "shell.options", `{}`},
+		{"Stdout none", func(s *jobspec.Spec) *jobspec.Spec { return s.Stdout("o").LabelIO().Stdout("none") },
+			"shell.options", `{}`},
 		{"Unbuffered", func(s *jobspec.Spec) *jobspec.Spec { return s.Unbuffered().Stdout("kvs") }, "shell.options",
-			`{"output":{"stdout":{"buffer":{"type":"none"}},"stderr":{"buffer":{"type":"none"}},"batch-timeout":0.05},"input":{"batch-timeout":0.0}}`},
-		{"Signal", func(s *jobspec.Spec) *jobspec.Spec { return s.Signal(syscall.SIGUSR1, time.Minute) }, "shell.options.signal", `{"signum":10,"timeleft":60.0}`},
-		{"Signal os", func(s *jobspec.Spec) *jobspec.Spec { return s.Signal(os.Interrupt, time.Second/2) }, "shell.options.signal", `{"signum":2,"timeleft":0.5}`},
-		{"Taskmap", func(s *jobspec.Spec) *jobspec.Spec { return s.Taskmap("cyclic", "2") }, "shell.options.taskmap", `{"scheme":"cyclic","value":"2"}`},
-		{"RLimit", func(s *jobspec.Spec) *jobspec.Spec { return s.RLimit("core", jobspec.Unlimited).RLimit("nofile", 9) }, "shell.options.rlimit", `{"core":-1,"nofile":9}`},
-		{"ShellOption", func(s *jobspec.Spec) *jobspec.Spec { return s.ShellOption("a.b", 1).ShellOption("a.c", []int{2}) }, "shell.options", `{"a":{"b":1,"c":[2]}}`},
+			`{"output":{"stdout":{"buffer":{"type":"none"}},"stderr":{"buffer":{"type":"none"}},` +
+				`"batch-timeout":0.05},"input":{"batch-timeout":0.0}}`},
+		{"Signal", func(s *jobspec.Spec) *jobspec.Spec { return s.Signal(syscall.SIGUSR1, time.Minute) },
+			"shell.options.signal", `{"signum":10,"timeleft":60.0}`},
+		{"Signal os", func(s *jobspec.Spec) *jobspec.Spec { return s.Signal(os.Interrupt, time.Second/2) },
+			"shell.options.signal", `{"signum":2,"timeleft":0.5}`},
+		{"Taskmap", func(s *jobspec.Spec) *jobspec.Spec { return s.Taskmap("cyclic", "2") }, "shell.options.taskmap",
+			`{"scheme":"cyclic","value":"2"}`},
+		{"RLimit", func(s *jobspec.Spec) *jobspec.Spec { return s.RLimit("core", jobspec.Unlimited).RLimit("nofile", 9) },
+			"shell.options.rlimit", `{"core":-1,"nofile":9}`},
+		{"ShellOption", func(s *jobspec.Spec) *jobspec.Spec { return s.ShellOption("a.b", 1).ShellOption("a.c", []int{2}) },
+			"shell.options", `{"a":{"b":1,"c":[2]}}`},
 		{"Set", func(s *jobspec.Spec) *jobspec.Spec {
 			return s.Set("x.y", json.RawMessage(`{"b":1.0,"a":9007199254740993}`))
 		}, "x", `{"y":{"b":1.0,"a":9007199254740993}}`},
-		{"Set user", func(s *jobspec.Spec) *jobspec.Spec { return s.Set("user.x", 1).Set("attributes.user.y", 2) }, "attributes.user", `{"x":1,"y":2}`},
+		{"Set user", func(s *jobspec.Spec) *jobspec.Spec { return s.Set("user.x", 1).Set("attributes.user.y", 2) },
+			"attributes.user", `{"x":1,"y":2}`},
 		{"Unset", func(s *jobspec.Spec) *jobspec.Spec {
 			return s.Set("x.y", 1).Set("x.z", 2).Unset("x.y").Unset("no.thing")
 		}, "x", `{"z":2}`},
 		{"Dependency", func(s *jobspec.Spec) *jobspec.Spec {
 			return s.Dependency("afterok:123?a=1&a=2.5&b=x+y").DependOn(jobspec.AfterAny(uint64(7)), jobspec.Singleton())
 		}, "dependencies",
-			`[{"scheme":"afterok","value":"123","a":[1,2.5],"b":"x y"},{"scheme":"afterany","value":"7"},{"scheme":"singleton","value":""}]`},
-		{"BeginAt", func(s *jobspec.Spec) *jobspec.Spec { return s.BeginAt(at) }, "dependencies", `[{"scheme":"begin-time","value":"1893549845.06"}]`},
-		{"Constraint", func(s *jobspec.Spec) *jobspec.Spec { return s.Constraint("a|b").Constraint("host:n1") }, "constraints",
+			`[{"scheme":"afterok","value":"123","a":[1,2.5],"b":"x y"},` +
+				`{"scheme":"afterany","value":"7"},{"scheme":"singleton","value":""}]`},
+		{"BeginAt", func(s *jobspec.Spec) *jobspec.Spec { return s.BeginAt(at) }, "dependencies",
+			`[{"scheme":"begin-time","value":"1893549845.06"}]`},
+		{"Constraint", func(s *jobspec.Spec) *jobspec.Spec { return s.Constraint("a|b").Constraint("host:n1") },
+			"constraints",
 			`{"and":[{"or":[{"properties":["a"]},{"properties":["b"]}]},{"hostlist":["n1"]}]}`},
-		{"Constraint merged", func(s *jobspec.Spec) *jobspec.Spec { return s.Constraint("a").Constraint("b,c") }, "constraints", `{"properties":["a","b","c"]}`},
+		{"Constraint merged", func(s *jobspec.Spec) *jobspec.Spec { return s.Constraint("a").Constraint("b,c") },
+			"constraints", `{"properties":["a","b","c"]}`},
 		{"Require", func(s *jobspec.Spec) *jobspec.Spec {
-			return s.Require(jobspec.Constraint{}).Require(jobspec.AllOf(jobspec.Hosts("n[1-2]"), jobspec.AnyOf(jobspec.Ranks("0-3"), jobspec.Not(jobspec.Properties("x")))))
+			return s.Require(jobspec.Constraint{}).Require(jobspec.AllOf(jobspec.Hosts("n[1-2]"),
+				jobspec.AnyOf(jobspec.Ranks("0-3"), jobspec.Not(jobspec.Properties("x")))))
 		}, "constraints", `{"and":[{"hostlist":["n[1-2]"]},{"or":[{"ranks":["0-3"]},{"not":[{"properties":["x"]}]}]}]}`},
 		{"File", func(s *jobspec.Spec) *jobspec.Spec {
 			return s.File("a.b/c", "text").File("n", []byte("a\x00")).File("j", map[string]int{"x": 1})
 		}, "files",
-			`{"a.b/c":{"mode":33152,"data":"text","encoding":"utf-8"},"n":{"mode":33152,"data":"YQA=","encoding":"base64"},"j":{"mode":33152,"data":{"x":1}}}`},
-		{"FileMode", func(s *jobspec.Spec) *jobspec.Spec { return s.FileMode("a", "", 0o755) }, "files", `{"a":{"mode":33261,"data":"","encoding":"utf-8"}}`},
+			`{"a.b/c":{"mode":33152,"data":"text","encoding":"utf-8"},` +
+				`"n":{"mode":33152,"data":"YQA=","encoding":"base64"},"j":{"mode":33152,"data":{"x":1}}}`},
+		{"FileMode", func(s *jobspec.Spec) *jobspec.Spec { return s.FileMode("a", "", 0o755) }, "files",
+			`{"a":{"mode":33261,"data":"","encoding":"utf-8"}}`},
 	} {
 		s := c.do(bare())
 		text(t, s)
@@ -133,7 +154,8 @@ func TestAddFile(t *testing.T) {
 	}
 	s := bare().AddFile(path).AddFileAs("other", path)
 	text(t, s)
-	want := `{"run.sh":{"mode":33256,"size":2,"data":"x\n","encoding":"utf-8"},"other":{"mode":33256,"size":2,"data":"x\n","encoding":"utf-8"}}`
+	want := `{"run.sh":{"mode":33256,"size":2,"data":"x\n","encoding":"utf-8"},` +
+		`"other":{"mode":33256,"size":2,"data":"x\n","encoding":"utf-8"}}`
 	if got, _ := s.Get("files"); string(got) != want {
 		t.Errorf("%s", got)
 	}
@@ -196,7 +218,6 @@ func TestMethodErrors(t *testing.T) {
 		"Cores must be a multiple of the 2 of Nodes, got 5":        bare().Cores(5).Nodes(2),
 		"Cores excludes Tasks, CoresPerTask and GPUsPerTask":       bare().Cores(5).Tasks(2),
 		"Cores needs a job of Command":                             jobspec.Nest().Cores(2),
-		"resources[0].count must be within 1 and 2147483647":       bare().Tasks(math.MaxInt32 + 1),
 	} {
 		err := s.Validate()
 		if err == nil || !strings.Contains(err.Error(), want) {
@@ -255,10 +276,12 @@ func TestZeroSpec(t *testing.T) {
 	if err := s.Validate(); err == nil || !strings.Contains(err.Error(), "version is missing") {
 		t.Errorf("Validate: %v", err)
 	}
-	if n, ok := s.TaskCount(); n != 0 || ok || s.Argv() != nil || s.JobName() != "" || s.IsInstance() || s.Version() != 0 {
+	if n, ok := s.TaskCount(); n != 0 || ok || s.Argv() != nil || s.JobName() != "" ||
+		s.IsInstance() || s.Version() != 0 {
 		t.Error("a zero Spec has something in it")
 	}
-	if err := s.Clone().Tasks(2).Validate(); err == nil || !strings.Contains(err.Error(), "cannot change these resources") {
+	if err := s.Clone().Tasks(2).Validate(); err == nil || !strings.Contains(err.Error(),
+		"cannot change these resources") {
 		t.Errorf("Tasks: %v", err)
 	}
 	s.Env("A", "b").Queue("q")

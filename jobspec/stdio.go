@@ -5,10 +5,10 @@ import "github.com/flux-sdk/flux/internal/jsontree"
 // Stdin makes the tasks read their standard input from a file on the hosts where they run.
 func (s *Spec) Stdin(file string) *Spec { return s.redirect("Stdin", file, "input", "stdin") }
 
-// Stdout makes the tasks write their standard output, and standard error unless [Spec.Stderr] says otherwise, to a file
-// on the first host of the job. The job shell expands templates such as {{id}} and {{taskid}} in the name. The names
-// "none" and "kvs" stand for no file, as in `flux submit --output`: output then goes through the key-value store,
-// where `flux job attach` finds it.
+// Stdout makes the tasks write their standard output, and standard error unless [Spec.Stderr] says otherwise, to a
+// file on the first host of the job. The job shell expands templates such as {{id}} and {{taskid}} in the name. The
+// names "none" and "kvs" stand for no file, as in `flux submit --output`: output then goes through the key-value
+// store, where `flux job attach` finds it.
 func (s *Spec) Stdout(file string) *Spec {
 	if keptInKVS(file) {
 		return s.undirect("stdout")

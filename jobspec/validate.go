@@ -14,11 +14,11 @@ import (
 // [*Error] for each rule that is broken, after the errors of methods, up to a hundred.
 //
 // It is stricter than the validator of a broker, which takes jobspecs that fail only once the job is scheduled or
-// started: without resources or tasks, with two of either, with a slot without cores, with a task for a slot that is not
-// there, or with members of a wrong type in the system attributes. See the package comment for the list.
+// started: without resources or tasks, with two of either, with a slot without cores, with a task for a slot that is
+// not there, or with members of a wrong type in the system attributes. See the package comment for the list.
 //
-// What depends on the instance is not checked: names of queues, hosts and properties, the number of nodes, policy limits,
-// and dependency schemes of plugins.
+// What depends on the instance is not checked: names of queues, hosts and properties, the number of nodes, policy
+// limits, and dependency schemes of plugins.
 func (s *Spec) Validate() error {
 	v := &validator{}
 	doc := s.root0()

@@ -4,8 +4,8 @@ import "github.com/flux-sdk/flux/internal/jsontree"
 
 // resources checks the resources and returns the label of the slot, or "".
 //
-// Types that Flux's own scheduler does not know, such as "socket" and "memory", are allowed anywhere: the C code of Flux
-// skips them, and other schedulers know more types.
+// Types that Flux's own scheduler does not know, such as "socket" and "memory", are allowed anywhere: the C code of
+// Flux skips them, and other schedulers know more types.
 func (v *validator) resources(value any) string {
 	list, ok := v.array("resources", value)
 	if !ok {

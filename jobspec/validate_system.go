@@ -240,7 +240,7 @@ func (v *validator) constraint(path string, value any) {
 		return
 	}
 	if o.Len() != 1 {
-		v.bad(path, "must have one member, an operator (leave out constraints that ask for nothing)", value)
+		v.bad(path, "must have one member, an operator (without constraints, leave it out)", value)
 		return
 	}
 	m := o.Members()[0]

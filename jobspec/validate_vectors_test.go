@@ -12,8 +12,8 @@ import (
 	"github.com/flux-sdk/flux/jobspec"
 )
 
-// stricter has the jobspecs that a broker takes, with or without queues, and Validate refuses, and why. What happens to
-// them was seen on an instance of flux-core 0.88.
+// stricter has the jobspecs that a broker takes, with or without queues, and Validate refuses, and why. What happens
+// to them was seen on an instance of flux-core 0.88.
 var stricter = map[string]string{
 	"resources empty":       "exception alloc: jobspec has no resources",
 	"two resources":         "takes the count of one and the size of the other (RFC 25 allows one)",
@@ -43,7 +43,8 @@ var stricter = map[string]string{
 	"file bad":              "exception exec: plugin files failed",
 }
 
-// configured has the jobspecs that Validate takes and one of the brokers refuses because of its configuration or state.
+// configured has the jobspecs that Validate takes and one of the brokers refuses because of its configuration or
+// state.
 var configured = map[string]string{
 	"unknown queue":             "names of queues",
 	"dep unknown scheme":        "plugins can add schemes",

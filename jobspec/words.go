@@ -6,9 +6,9 @@ import (
 	"strings"
 )
 
-// splitWords splits a line into words by the rules of a POSIX shell, as far as directives (RFC 36) have them: single and
-// double quotes, a backslash, and comments from "#" on. Within either kind of quote a backslash stands for itself unless
-// a quote of that kind or a backslash follows. Operators of the shell are words of their own.
+// splitWords splits a line into words by the rules of a POSIX shell, as far as directives (RFC 36) have them: single
+// and double quotes, a backslash, and comments from "#" on. Within either kind of quote a backslash stands for
+// itself unless a quote of that kind or a backslash follows. Operators of the shell are words of their own.
 func splitWords(text string) ([]string, error) {
 	w := &wordSplitter{rest: []rune(text)}
 	for len(w.rest) > 0 {

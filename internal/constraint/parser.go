@@ -35,8 +35,8 @@ type Parser struct {
 	Combine  []string          // operators whose values are put together where two of them are and-ed
 }
 
-// MaxDepth is how deep an expression may nest. Beyond it the JSON would be too deep for a broker, which counts an object
-// and an array for each level.
+// MaxDepth is how deep an expression may nest. Beyond it the JSON would be too deep for a broker, which counts an
+// object and an array for each level.
 const MaxDepth = jsontree.MaxDepth/2 - 8
 
 // Parse reads one expression.

@@ -19,7 +19,8 @@ import (
 // applyOptions adds what is alike for all commands.
 func applyOptions(spec *jobspec.Spec, a *arguments, host *Host) error {
 	for _, step := range []func(*jobspec.Spec, *arguments, *Host) error{
-		applyEnvironment, applyLimits, applySignal, applyTaskmap, applyDependencies, applyConstraint, applySettings, applyFiles,
+		applyEnvironment, applyLimits, applySignal, applyTaskmap, applyDependencies, applyConstraint, applySettings,
+		applyFiles,
 	} {
 		if err := step(spec, a, host); err != nil {
 			return err

@@ -90,7 +90,8 @@ type link struct {
 }
 
 // splitInputs splits a command at ":::" and its kin: "::::" names a file, and "+" after the colons makes a link.
-func splitInputs(argv []string, sep string, host *Host) (command []string, inputs [][]string, links []link, err error) {
+func splitInputs(argv []string, sep string, host *Host) (command []string, inputs [][]string, links []link,
+	err error) {
 	var marks []string
 	lists := [][]string{{}}
 	for _, arg := range argv {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/flux-sdk/flux/internal/jsontree"
@@ -39,10 +40,8 @@ func addConfig(config *jsontree.Object, value string, host *Host) error {
 	case strings.Contains(value, "="):
 		key, text, _ := strings.Cut(value, "=")
 		path := strings.Split(key, ".")
-		for _, name := range path {
-			if name == "" {
-				return fmt.Errorf("%s: expected names separated by single dots", value)
-			}
+		if slices.Contains(path, "") {
+			return fmt.Errorf("%s: expected names separated by single dots", value)
 		}
 		if blocked, ok := config.Put(jsonOrText(text), path...); !ok {
 			return fmt.Errorf("failed to set %s to %s: %s is no table", key, text, blocked)

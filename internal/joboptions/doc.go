@@ -5,13 +5,14 @@
 //
 //   - An unknown name in --flags, and an --urgency that is none, are errors also with --dry-run.
 //   - A count that is an empty string is an error, not unset.
-//   - --begin-time takes "now", an offset with a sign, and dates and times in the forms of RFC 3339, but no words such as
-//     "tomorrow"; an RFC 3339 time is read as what it says.
+//   - --begin-time takes "now", an offset with a sign, and dates and times in the forms of RFC 3339, but no words
+//     such as "tomorrow"; an RFC 3339 time is read as what it says.
 //   - Regular expressions in --env and --rlimit are those of package regexp.
 //   - Values of --setopt and --setattr that are no JSON numbers (NaN, Infinity) are text.
 //   - Parameters of --dependency that are no JSON numbers (inf, nan, 1_000) are text, and a fragment is an error.
 //   - --define (Python expressions), --add-brokers and plugins are not supported.
-//   - A directive in a batch script that has arguments besides options is an error, and so is a triple quote without end.
+//   - A directive in a batch script that has arguments besides options is an error, and so is a triple quote without
+//     end.
 //   - --cc and --bcc keep --rlimit and --add-file, which the commands lose then.
 //   - "::::+" of bulksubmit reads a file, as its manual says.
 //   - Options that a command takes and ignores are reported as warnings.

@@ -17,7 +17,8 @@ func TestFluxDirectives(t *testing.T) {
 		n = 400
 	}
 	parts := []string{
-		"-N2", "--x=y", "-a", " ", " ", "'", `"`, `\`, "#", "a b", `"c d"`, "'e f'", `"""`, "'''", "$x", ";", "|", "é", "\t", "--q=\"\"\"r\"\"\"",
+		"-N2", "--x=y", "-a", " ", " ", "'", `"`, `\`, "#", "a b", `"c d"`, "'e f'", `"""`, "'''", "$x", ";", "|", "é",
+		"\t", "--q=\"\"\"r\"\"\"",
 		`\"`, "x", "=",
 	}
 	same, refused, open := 0, 0, 0
@@ -67,7 +68,8 @@ func TestFluxDirectives(t *testing.T) {
 			}
 		}
 	}
-	t.Logf("%d scripts: %d are the same, %d are refused by both, %d have an open quote at the end", n, same, refused, open)
+	t.Logf("%d scripts: %d are the same, %d are refused by both, %d have an open quote at the end", n, same, refused,
+		open)
 }
 
 // TestFluxBulk compares the lines that random uses of bulksubmit submit.
@@ -78,7 +80,8 @@ func TestFluxBulk(t *testing.T) {
 		n = 250
 	}
 	words := []string{
-		"{}", "{0}", "{1}", "{0.%}", "{./}", "{0.//}", "{/%}", "{0./%}", "a", "{seq}", "{seq1:03d}", "{cc}", "{{id}}", "x{}y{}", "{2}", "{foo}",
+		"{}", "{0}", "{1}", "{0.%}", "{./}", "{0.//}", "{/%}", "{0./%}", "a", "{seq}", "{seq1:03d}", "{cc}", "{{id}}",
+		"x{}y{}", "{2}", "{foo}",
 		"-n4", "{", "}", "{0.bad}",
 	}
 	inputs := []string{"a", "b.txt", "/x/y.tar.gz", "c d", ".hidden", "dir/", "..", "1"}
@@ -86,7 +89,8 @@ func TestFluxBulk(t *testing.T) {
 	for range n {
 		argv := []string{"bulksubmit"}
 		for range r.IntN(3) {
-			argv = append(argv, pick(r, []string{"-n{}", "--job-name={0}", "--cc=1-{}", "--env=A={}", "--output={./%}.out", "-t5", "-o", "--queue={}"}))
+			argv = append(argv, pick(r, []string{"-n{}", "--job-name={0}", "--cc=1-{}", "--env=A={}", "--output={./%}.out",
+				"-t5", "-o", "--queue={}"}))
 			if argv[len(argv)-1] == "-o" {
 				argv = append(argv, "v={}")
 			}

@@ -113,24 +113,29 @@ var choices = map[string][]string{
 	"-q": {"debug", "batch"}, "-B": {"phys"}, "--job-name": {"my job", "x"}, "--cwd": {"/var", "rel"},
 	"--cores": {"2", "4", "5", "8", "0"}, "--tasks-per-node": {"1", "3", "0"}, "--tasks-per-core": {"1", "2", "0"},
 	"--gpus-per-node": {"1", "2", "0"}, "--taskmap": {"block", "cyclic", "cyclic:2", "manual:[[0,1,2,1]]", "A:b"},
-	"-o":           {"verbose", "a.b=1", "a.c=x", "z=true", "j={\"k\":[1,2.5,null]}", "s=\"q\"", "e=1e3", "n=", "x=a=b", "é=ü", "big=9007199254740993"},
-	"-S":           {"foo=bar", "system.x=1", "user.y=[1]", ".system.z=2", "attributes.system.w=3", "duration=7", "^d=attr.json", "deep.er=1"},
-	"--dependency": {"afterok:123", "afterany:f123?a=b&c=1", "singleton", "foo:bar?l=1&l=2&x=1.5&y=abc", "Foo:Bar", ":x", "string:a?b=", "a+b:c"},
-	"--requires":   {"a", "a|b", "host:n1", "rank:0-3", "-x y", "not (a b)", "x(", "properties:q,r", "hosts:n[1-2] or z"},
-	"--env":        {"-*", "-FOO*", "FOO*", "X=1", "X=$FOO-${BAR}", "Y=$$", "Y=$NOPE", "^env.txt", "Z={{id}}", "-/F.*/", "/B/", "Q="},
-	"--rlimit":     {"-*", "nofile=1024", "core=unlimited", "-n*", "foo", "core", "nofile=x", "-*,core=0", "Stack=1"},
-	"--signal":     {"SIGTERM", "@5m", "10@1m", "KILL@", "15", "USR2@30s", "FOO", "0", "-1", "TERM@x", "INT@90"},
-	"--output":     {"out.txt", "none", "kvs", "o-{{id}}"}, "--error": {"err.txt", "none"}, "--input": {"in.txt"},
+	"-o": {"verbose", "a.b=1", "a.c=x", "z=true", "j={\"k\":[1,2.5,null]}", "s=\"q\"", "e=1e3", "n=", "x=a=b",
+		"é=ü", "big=9007199254740993"},
+	"-S": {"foo=bar", "system.x=1", "user.y=[1]", ".system.z=2", "attributes.system.w=3", "duration=7",
+		"^d=attr.json", "deep.er=1"},
+	"--dependency": {"afterok:123", "afterany:f123?a=b&c=1", "singleton", "foo:bar?l=1&l=2&x=1.5&y=abc", "Foo:Bar", ":x",
+		"string:a?b=", "a+b:c"},
+	"--requires": {"a", "a|b", "host:n1", "rank:0-3", "-x y", "not (a b)", "x(", "properties:q,r", "hosts:n[1-2] or z"},
+	"--env": {"-*", "-FOO*", "FOO*", "X=1", "X=$FOO-${BAR}", "Y=$$", "Y=$NOPE", "^env.txt", "Z={{id}}", "-/F.*/",
+		"/B/", "Q="},
+	"--rlimit": {"-*", "nofile=1024", "core=unlimited", "-n*", "foo", "core", "nofile=x", "-*,core=0", "Stack=1"},
+	"--signal": {"SIGTERM", "@5m", "10@1m", "KILL@", "15", "USR2@30s", "FOO", "0", "-1", "TERM@x", "INT@90"},
+	"--output": {"out.txt", "none", "kvs", "o-{{id}}"}, "--error": {"err.txt", "none"}, "--input": {"in.txt"},
 	"--add-file": {"f.txt", "n.txt=f.txt", "bin.dat", "inline=a\\nb", "i:0755=x\\ny", "missing.txt"},
-	"--cc":       {"1-3", "7"}, "--bcc": {"2"}, "--conf": {"a.b=1", "resource.noverify=true", "c.toml", "attr.json", "x=y", "{\"q\":1}\n", "nope"},
+	"--cc":       {"1-3", "7"}, "--bcc": {"2"}, "--conf": {"a.b=1", "resource.noverify=true", "c.toml", "attr.json",
+		"x=y", "{\"q\":1}\n", "nope"},
 	"--broker-opts": {"-Sx=1", "-Sx=1,-Sy=2"}, "--dump": {"d.tgz"}, "-u": {""}, "-l": {""}, "-x": {""}, "-v": {""},
 	"--urgency": {"16", "hold"}, "--flags": {"debug", "waitable,debug"}, "--wrap": {""}, "--bg": {""}, "--bogus": {"1"},
 }
 
 // optionNames has the options that a command is tried with.
 var optionNames = func() map[string][]string {
-	all := strings.Fields("-t -q -B --job-name --cwd -o -S --dependency --requires --env --rlimit --signal --output --error " +
-		"--add-file -u -l --urgency --flags -N -n -c -g -x --env --env -o")
+	all := strings.Fields("-t -q -B --job-name --cwd -o -S --dependency --requires --env --rlimit --signal --output " +
+		"--error --add-file -u -l --urgency --flags -N -n -c -g -x --env --env -o")
 	task := strings.Fields("--cores --tasks-per-node --tasks-per-core --gpus-per-node --taskmap --input -v --bogus")
 	instance := strings.Fields("--conf --broker-opts --dump --conf")
 	return map[string][]string{
@@ -172,7 +177,8 @@ func randomLine(r *rand.Rand) []string {
 			return argv
 		}
 	}
-	return append(argv, pick(r, [][]string{{"true"}, {"sleep", "1"}, {"a b", "-x"}, {"--", "x"}, {"echo", "{{tmpdir}}"}})...)
+	return append(argv, pick(r, [][]string{{"true"}, {"sleep", "1"}, {"a b", "-x"}, {"--", "x"}, {"echo",
+		"{{tmpdir}}"}})...)
 }
 
 // forgotten tells whether Flux loses options of a command line: --cc makes it forget those that can have no field.
@@ -232,7 +238,8 @@ func TestFluxOptions(t *testing.T) {
 // randomExpr writes an expression that is well formed.
 func randomExpr(r *rand.Rand, b *strings.Builder, depth int) {
 	term := func() {
-		b.WriteString(pick(r, []string{"a", "b", "gpu", "host:n1", "rank:0-3", "x:y", "c,d", "'q r'", "properties:e", "not-f"}))
+		b.WriteString(pick(r, []string{"a", "b", "gpu", "host:n1", "rank:0-3", "x:y", "c,d", "'q r'", "properties:e",
+			"not-f"}))
 	}
 	if depth == 0 {
 		term()

@@ -171,7 +171,8 @@ func (s *Submission) copies(a *arguments) iter.Seq2[*Job, error] {
 
 // job builds one job.
 func (s *Submission) job(a *arguments, cc string) (*Job, error) {
-	job := &Job{Copy: cc, Log: a.text["log"], LogStderr: a.text["log_stderr"], WaitEvent: a.text["wait"], Line: a.text["line"]}
+	job := &Job{Copy: cc, Log: a.text["log"], LogStderr: a.text["log_stderr"], WaitEvent: a.text["wait"],
+		Line: a.text["line"]}
 	if a.set("wait_clean") {
 		job.WaitEvent = "clean"
 	}
@@ -193,7 +194,8 @@ func (s *Submission) job(a *arguments, cc string) (*Job, error) {
 	if err != nil {
 		return nil, err
 	}
-	if _, err := parseIDs(a.text["input"]); err == nil && a.has("input") && (a.command == "submit" || a.command == "bulksubmit") {
+	bulk := a.command == "submit" || a.command == "bulksubmit"
+	if _, err := parseIDs(a.text["input"]); err == nil && a.has("input") && bulk {
 		return nil, errors.New("per-task input not supported for submit")
 	}
 	return job, nil

@@ -37,7 +37,8 @@ func TestSubmission(t *testing.T) {
 		}
 		n, _ := job.Spec.TaskCount()
 		cc, _ := job.Spec.LookupEnv("FLUX_JOB_CC")
-		got = append(got, line{job.Spec.Argv(), job.Spec.JobName(), job.Copy, job.Log, cc, n, job.Urgency, job.Debug, job.Waitable, job.WaitEvent})
+		got = append(got, line{job.Spec.Argv(), job.Spec.JobName(), job.Copy, job.Log, cc, n, job.Urgency, job.Debug,
+			job.Waitable, job.WaitEvent})
 	}
 	want := []line{
 		{[]string{"echo", "2", "{{id}}"}, "j2", "2", "log-2", "2", 2, 0, true, true, "clean"},

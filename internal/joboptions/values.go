@@ -22,12 +22,15 @@ func pythonInt(text string) (int, bool) {
 	return n, err == nil
 }
 
-var floatText = regexp.MustCompile(`^[+-]?(?:[0-9_]+\.?[0-9_]*|\.[0-9_]+)(?:[eE][+-]?[0-9]+)?$|^(?i)[+-]?(?:inf|infinity|nan)$`)
+var (
+	floatText   = regexp.MustCompile(`^[+-]?(?:[0-9_]+\.?[0-9_]*|\.[0-9_]+)(?:[eE][+-]?[0-9]+)?$`)
+	specialText = regexp.MustCompile(`^(?i)[+-]?(?:inf|infinity|nan)$`)
+)
 
 // pythonFloat reads a real as the commands do. The result may be infinite or not a number.
 func pythonFloat(text string) (float64, bool) {
 	text = strings.TrimSpace(text)
-	if !floatText.MatchString(text) {
+	if !floatText.MatchString(text) && !specialText.MatchString(text) {
 		return 0, false
 	}
 	f, _ := strconv.ParseFloat(strings.ReplaceAll(text, "_", ""), 64)

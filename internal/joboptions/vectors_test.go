@@ -75,8 +75,9 @@ var differs = map[string]string{
 	"submit --dry-run --env=-* --rlimit=-* --flags=foo true": "--flags: Unknown flag foo",
 }
 
-// dropsRlimit has the vectors in which the command loses its --rlimit options, because --cc makes it forget the options in
-// which no field can be: --rlimit and --add-file. They are kept here, so that the limits are as the options say.
+// dropsRlimit has the vectors in which the command loses its --rlimit options, because --cc makes it forget the
+// options in which no field can be: --rlimit and --add-file. They are kept here, so that the limits are as the
+// options say.
 var dropsRlimit = map[string]bool{"submit --dry-run --env=-* --rlimit=-* --cc=1-3 true": true}
 
 // words has the vectors that are refused with other words, because the words of the commands do not say as much or are

@@ -1,4 +1,7 @@
-"""Submits the jobspecs on standard input, {"name": ..., "jobspec": text} a line, waits for each, and prints its fate."""
+"""Submits the jobspecs on standard input, one a line, waits for each, and prints its fate.
+
+A line is {"name": ..., "jobspec": text}.
+"""
 import json
 import sys
 
@@ -17,4 +20,5 @@ for line in sys.stdin:
         print(json.dumps({"name": request["name"], "refused": exc.strerror or str(exc)}), flush=True)
 for name, jobid in jobs:
     result = flux.job.wait(handle, jobid)
-    print(json.dumps({"name": name, "success": bool(result.success), "text": result.errstr.decode() if isinstance(result.errstr, bytes) else str(result.errstr)}), flush=True)
+    text = result.errstr.decode() if isinstance(result.errstr, bytes) else str(result.errstr)
+    print(json.dumps({"name": name, "success": bool(result.success), "text": text}), flush=True)

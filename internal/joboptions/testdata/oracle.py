@@ -1,8 +1,8 @@
 """Answers lines of JSON on standard input with what the classes behind flux submit, run, batch and alloc make of them.
 
-{"argv": [...]} is a command line without "flux"; of bulksubmit the lines are shown that it would submit. {"expr": "..."}
-is a constraint expression of --requires, {"script": "..."} a batch script whose directives are wanted. The first line of
-output describes this process.
+{"argv": [...]} is a command line without "flux"; of bulksubmit the lines are shown that it would submit.
+{"expr": "..."} is a constraint expression of --requires, {"script": "..."} a batch script whose directives are wanted.
+The first line of output describes this process.
 """
 import contextlib
 import io
