@@ -37,12 +37,14 @@ func (s *Spec) Dir(dir string) *Spec {
 }
 
 // Signal makes the job shell send a signal to the tasks a while before the time limit of the job, as
-// `flux submit --signal` does. The signal must be a syscall.Signal, as os.Interrupt and syscall.SIGUSR1 are.
+// `flux submit --signal` does. The signal must be a syscall.Signal, as os.Interrupt and syscall.SIGUSR1 are; the jobspec
+// has its number on Linux.
 func (s *Spec) Signal(sig os.Signal, before time.Duration) *Spec {
-	n, ok := sig.(syscall.Signal)
+	local, ok := sig.(syscall.Signal)
+	n, known := linuxSignal(local)
 	switch {
-	case !ok || n <= 0:
-		return s.fail("Signal", "must be a syscall.Signal", sig)
+	case !ok || !known:
+		return s.fail("Signal", "must be a syscall.Signal that Linux has", sig)
 	case before <= 0:
 		return s.fail("Signal", "must be sent more than 0 before the end", before)
 	}

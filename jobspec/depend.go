@@ -49,20 +49,20 @@ var uriScheme = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9+.-]*$`)
 // SCHEME alone. As there, a parameter that looks like a number is one, and a parameter that repeats is an array.
 func ParseDependency(uri string) (Dependency, error) {
 	bad := func(why string) (Dependency, error) {
-		return Dependency{}, fmt.Errorf("jobspec: invalid dependency URI %q: %s", uri, why)
+		return Dependency{}, &Error{Path: "dependency URI", Rule: why, Value: goText(uri)}
 	}
 	if err := jsontree.CheckString(uri); err != nil {
 		return bad(err.Error())
 	}
 	if strings.ContainsFunc(uri, func(r rune) bool { return r < ' ' || r == 0x7f }) {
-		return bad("it has control characters")
+		return bad("must not have control characters")
 	}
 	if strings.Contains(uri, "#") {
-		return bad(`it has a fragment ("#")`)
+		return bad(`must not have a fragment ("#")`)
 	}
 	scheme, rest, _ := strings.Cut(uri, ":")
 	if !uriScheme.MatchString(scheme) {
-		return bad("expected a scheme of letters and digits")
+		return bad("must begin with a scheme of letters and digits")
 	}
 	value, query, _ := strings.Cut(rest, "?")
 	d := Dependency{Scheme: strings.ToLower(scheme), Value: value}
@@ -74,10 +74,10 @@ func ParseDependency(uri string) (Dependency, error) {
 		name, errName := url.QueryUnescape(name)
 		text, errText := url.QueryUnescape(text)
 		if errName != nil || errText != nil || jsontree.CheckString(name) != nil || jsontree.CheckString(text) != nil {
-			return bad(fmt.Sprintf("the parameter %q is not well formed", part))
+			return bad(fmt.Sprintf("must not have the malformed parameter %q", part))
 		}
 		if name == "scheme" || name == "value" {
-			return bad(fmt.Sprintf("the parameter %q has a reserved name", part))
+			return bad(fmt.Sprintf("must not have the parameter %q, whose name is reserved", part))
 		}
 		d = d.add(name, numberOrText(text))
 	}

@@ -38,6 +38,7 @@ func (s *Spec) Env(name, value string) *Spec {
 	}
 	if env := s.environment("Env"); env != nil {
 		env.Set(name, value)
+		s.unexpand(name)
 	}
 	return s
 }
@@ -60,9 +61,19 @@ func (s *Spec) UnsetEnv(names ...string) *Spec {
 	if env := s.environment("UnsetEnv"); env != nil {
 		for _, name := range names {
 			env.Delete(name)
+			s.unexpand(name)
 		}
 	}
 	return s
+}
+
+// unexpand removes the template of a variable, which the job shell would put over its value.
+func (s *Spec) unexpand(name string) {
+	if v, _ := s.lookup(option("env-expand")...); v != nil && s.root().Remove(option("env-expand", name)...) {
+		if o, ok := v.(*jsontree.Object); ok && o.Len() == 0 {
+			s.root().Remove(option("env-expand")...)
+		}
+	}
 }
 
 // ClearEnv empties the environment of the job. What [Spec.Env] sets later is in it. The job shell adds PATH and the
@@ -111,7 +122,8 @@ func (s *Spec) EnvRules(rules ...string) *Spec {
 		return s
 	}
 	r := &envrules.Rules{
-		Env: env, Process: envrules.FromList(os.Environ()), Expand: &jsontree.Object{}, ReadFile: os.ReadFile,
+		Env: env, Process: envrules.FromList(os.Environ()), Expand: &jsontree.Object{},
+		ReadFile: envrules.ReadFile,
 	}
 	if err := r.Apply(rules); err != nil {
 		return s.fail("EnvRules", "cannot be applied: "+err.Error(), nil)

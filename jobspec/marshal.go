@@ -34,11 +34,11 @@ func (s *Spec) UnmarshalJSON(data []byte) error {
 //
 // It fails with the errors of methods, and with those of [Spec.Validate] about constraints: a scheduler that meets a
 // constraint it cannot evaluate, such as an empty object, ends the whole Flux instance. It does not check the rest, so
-// that what Parse read can be written again.
-func (s *Spec) MarshalJSON() ([]byte, error) {
+// that what Parse read can be written again. The receiver is a value so that a Spec inside another value is not lost.
+func (s Spec) MarshalJSON() ([]byte, error) {
 	errs := s.builderErrors()
 	v := &validator{}
-	v.text("", s.root0(), 0)
+	v.text(s.root0())
 	if c, ok := s.lookup(system("constraints")...); ok {
 		v.constraint("attributes.system.constraints", c)
 	}
@@ -69,6 +69,6 @@ func (s *Spec) builderErrors() []error {
 }
 
 var (
-	_ json.Marshaler   = (*Spec)(nil)
+	_ json.Marshaler   = Spec{}
 	_ json.Unmarshaler = (*Spec)(nil)
 )

@@ -77,6 +77,9 @@ func TestMethods(t *testing.T) {
 			`{"B":"1","A":"x=y"}`},
 		{"EnvExpand", func(s *jobspec.Spec) *jobspec.Spec { return s.EnvExpand("A.B", "{{id}}") },
 			"shell.options.env-expand", `{"A.B":"{{id}}"}`},
+		{"Env over EnvExpand", func(s *jobspec.Spec) *jobspec.Spec {
+			return s.EnvExpand("A", "{{id}}").EnvExpand("B", "{{id}}").Env("A", "1").UnsetEnv("B")
+		}, "shell.options", `{}`},
 		{"EnvRules", func(s *jobspec.Spec) *jobspec.Spec { return s.EnvRules("A=1", "B=$A", "C={{id}}") }, "environment",
 			`{"A":"1","B":"1"}`},
 		{"Stdio", func(s *jobspec.Spec) *jobspec.Spec { return s.Stdin("i").Stdout("o").Stderr("e") }, "shell.options",
@@ -167,57 +170,57 @@ func TestAddFile(t *testing.T) {
 // TestMethodErrors checks that each wrong argument is an error of Validate and of json.Marshal that names the method.
 func TestMethodErrors(t *testing.T) {
 	for want, s := range map[string]*jobspec.Spec{
-		"Command needs the name of a program":                      jobspec.Command(),
-		"tasks[0].command[0] must name a program":                  jobspec.Command(""),
-		"argv[1] is not UTF-8":                                     jobspec.Command("a", "\xff"),
-		"Tasks must be at least 1, got 0":                          bare().Tasks(0),
-		"Nodes must be at least 1, got -1":                         bare().Nodes(-1),
-		"GPUsPerTask must be at least 0, got -1":                   bare().GPUsPerTask(-1),
-		"Cores must be at least 1, got 0":                          bare().Cores(0),
-		"Duration must be more than 0":                             bare().Duration(0),
-		"Queue must not be empty":                                  bare().Queue(""),
-		"Name is not UTF-8":                                        bare().Name("\xff"),
-		"Dir must not be empty":                                    bare().Dir(""),
-		`Env name must not contain "=", got "A=B"`:                 bare().Env("A=B", ""),
-		"Env name must not be empty":                               bare().Env("", ""),
-		"Env value of A contains a NUL":                            bare().Env("A", "\x00"),
-		`Environ must have the form "NAME=VALUE", got "A"`:         bare().Environ([]string{"A"}),
-		"EnvExpand must not be empty":                              bare().EnvExpand("A", ""),
-		"EnvRules cannot be applied: Variable 'X_NO' not found":    bare().EnvRules("A=$X_NO"),
-		"Stdout must not be empty":                                 bare().Stdout(""),
-		"Stdin must not be empty":                                  bare().Stdin(""),
-		"Signal must be a syscall.Signal":                          bare().Signal(nil, time.Second),
-		"Signal must be sent more than 0 before the end, got 0s":   bare().Signal(syscall.SIGTERM, 0),
-		"Taskmap needs a scheme":                                   bare().Taskmap("", "x"),
-		"RLimit must be one of cpu fsize":                          bare().RLimit("foo", 1),
-		"RLimit must be at least 0, or Unlimited, got -2":          bare().RLimit("core", -2),
-		"ShellOption name must be names separated":                 bare().ShellOption("a..b", 1),
-		`Set path must be names separated by single dots`:          bare().Set("", 1),
-		`Set value of "x": NaN is no JSON number`:                  bare().Set("x", math.NaN()),
-		"Set needs attributes.system.cwd to be an object":          bare().Set("cwd.x", 1),
-		`invalid dependency URI ":x"`:                              bare().Dependency(":x"),
-		"DependOn needs a scheme":                                  bare().DependOn(jobspec.Dependency{Value: "x"}),
-		"dependencies[0].value must be the id of a job, got \"0\"": bare().DependOn(jobspec.AfterOK(uint64(0))),
-		"BeginAt must be a time after 1970":                        bare().BeginAt(time.Time{}),
-		`constraint "a|": Unexpected end of input`:                 bare().Constraint("a|"),
-		"Require must not contain a zero Constraint":               bare().Require(jobspec.Not(jobspec.Constraint{})),
-		"constraints.foo is not an operator":                       bare().Constraint("foo:x"),
-		"File name must be relative":                               bare().File("/etc/x", ""),
-		`File name must not contain ".."`:                          bare().File("a/../../b", ""),
-		`data of "x" must be text, bytes`:                          bare().File("x", json.RawMessage(`"s"`)),
-		"FileMode permissions must be within 0777":                 bare().FileMode("x", "", os.ModeDir),
-		"BrokerOptions needs a job of Batch or Nest":               bare().BrokerOptions("-Sx=1"),
-		"Dump needs a job of Batch or Nest":                        bare().Dump("x"),
-		"Conf must be an object":                                   jobspec.Nest().Conf([]int{1}),
-		`Batch script must be text that begins with "#!"`:          jobspec.Batch("job.sh"),
-		"Exclusive needs Nodes":                                    bare().Exclusive(),
-		"Nodes must not be more than the 2 of Tasks, got 3":        bare().Tasks(2).Nodes(3),
-		"GPUsPerNode needs Nodes":                                  bare().GPUsPerNode(1).Cores(1),
-		"TasksPerNode needs Nodes or Cores":                        bare().TasksPerNode(1),
-		"TasksPerNode excludes TasksPerCore":                       bare().TasksPerNode(1).TasksPerCore(1).Nodes(1),
-		"Cores must be a multiple of the 2 of Nodes, got 5":        bare().Cores(5).Nodes(2),
-		"Cores excludes Tasks, CoresPerTask and GPUsPerTask":       bare().Cores(5).Tasks(2),
-		"Cores needs a job of Command":                             jobspec.Nest().Cores(2),
+		"Command needs the name of a program":                                     jobspec.Command(),
+		"tasks[0].command[0] must name a program":                                 jobspec.Command(""),
+		"argv[1] is not UTF-8":                                                    jobspec.Command("a", "\xff"),
+		"Tasks must be at least 1, got 0":                                         bare().Tasks(0),
+		"Nodes must be at least 1, got -1":                                        bare().Nodes(-1),
+		"GPUsPerTask must be at least 0, got -1":                                  bare().GPUsPerTask(-1),
+		"Cores must be at least 1, got 0":                                         bare().Cores(0),
+		"Duration must be more than 0":                                            bare().Duration(0),
+		"Queue must not be empty":                                                 bare().Queue(""),
+		"Name is not UTF-8":                                                       bare().Name("\xff"),
+		"Dir must not be empty":                                                   bare().Dir(""),
+		`Env name must not contain "=", got "A=B"`:                                bare().Env("A=B", ""),
+		"Env name must not be empty":                                              bare().Env("", ""),
+		"Env value of A contains a NUL":                                           bare().Env("A", "\x00"),
+		`Environ must have the form "NAME=VALUE", got "A"`:                        bare().Environ([]string{"A"}),
+		"EnvExpand must not be empty":                                             bare().EnvExpand("A", ""),
+		"EnvRules cannot be applied: Variable 'X_NO' not found":                   bare().EnvRules("A=$X_NO"),
+		"Stdout must not be empty":                                                bare().Stdout(""),
+		"Stdin must not be empty":                                                 bare().Stdin(""),
+		"Signal must be a syscall.Signal":                                         bare().Signal(nil, time.Second),
+		"Signal must be sent more than 0 before the end, got 0s":                  bare().Signal(syscall.SIGTERM, 0),
+		"Taskmap needs a scheme":                                                  bare().Taskmap("", "x"),
+		"RLimit must be one of cpu fsize":                                         bare().RLimit("foo", 1),
+		"RLimit must be at least 0, or Unlimited, got -2":                         bare().RLimit("core", -2),
+		"ShellOption name must be names separated":                                bare().ShellOption("a..b", 1),
+		`Set path must be names separated by single dots`:                         bare().Set("", 1),
+		`Set value of "x": NaN is no JSON number`:                                 bare().Set("x", math.NaN()),
+		"Set needs attributes.system.cwd to be an object":                         bare().Set("cwd.x", 1),
+		`dependency URI must begin with a scheme of letters and digits, got ":x"`: bare().Dependency(":x"),
+		"DependOn needs a scheme":                                                 bare().DependOn(jobspec.Dependency{Value: "x"}),
+		"dependencies[0].value must be the id of a job, got \"0\"":                bare().DependOn(jobspec.AfterOK(uint64(0))),
+		"BeginAt must be a time after 1970":                                       bare().BeginAt(time.Time{}),
+		`constraint "a|": Unexpected end of input`:                                bare().Constraint("a|"),
+		"Require must not contain a zero Constraint":                              bare().Require(jobspec.Not(jobspec.Constraint{})),
+		"constraints.foo is not an operator":                                      bare().Constraint("foo:x"),
+		"File name must be relative":                                              bare().File("/etc/x", ""),
+		`File name must not contain ".."`:                                         bare().File("a/../../b", ""),
+		`data of "x" must be text, bytes`:                                         bare().File("x", json.RawMessage(`"s"`)),
+		"FileMode permissions must be within 0777":                                bare().FileMode("x", "", os.ModeDir),
+		"BrokerOptions needs a job of Batch or Nest":                              bare().BrokerOptions("-Sx=1"),
+		"Dump needs a job of Batch or Nest":                                       bare().Dump("x"),
+		"Conf must be an object":                                                  jobspec.Nest().Conf([]int{1}),
+		`Batch script must be text that begins with "#!"`:                         jobspec.Batch("job.sh"),
+		"Exclusive needs Nodes":                                                   bare().Exclusive(),
+		"Nodes must not be more than the 2 of Tasks, got 3":                       bare().Tasks(2).Nodes(3),
+		"GPUsPerNode needs Nodes":                                                 bare().GPUsPerNode(1).Cores(1),
+		"TasksPerNode needs Nodes or Cores":                                       bare().TasksPerNode(1),
+		"TasksPerNode excludes TasksPerCore":                                      bare().TasksPerNode(1).TasksPerCore(1).Nodes(1),
+		"Cores must be a multiple of the 2 of Nodes, got 5":                       bare().Cores(5).Nodes(2),
+		"Cores excludes Tasks, CoresPerTask and GPUsPerTask":                      bare().Cores(5).Tasks(2),
+		"Cores needs a job of Command":                                            jobspec.Nest().Cores(2),
 	} {
 		err := s.Validate()
 		if err == nil || !strings.Contains(err.Error(), want) {
@@ -233,6 +236,21 @@ func TestMethodErrors(t *testing.T) {
 	// A contradiction that a further method resolves is none.
 	text(t, bare().Exclusive().Tasks(2).Nodes(2))
 	text(t, bare().Nodes(4).Tasks(4))
+}
+
+// TestEnvironmentNotUTF8 checks that a variable which no broker takes is named, without its value.
+func TestEnvironmentNotUTF8(t *testing.T) {
+	t.Setenv("JOBSPEC_TEST", "secret\xff")
+	s := jobspec.Command("true")
+	err := s.Validate()
+	want := "jobspec: attributes.system.environment.JOBSPEC_TEST must be text without NUL in UTF-8"
+	if err == nil || err.Error() != want {
+		t.Errorf("Validate: %v", err)
+	}
+	if _, err := json.Marshal(s); err == nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("Marshal: %v", err)
+	}
+	text(t, s.UnsetEnv("JOBSPEC_TEST"))
 }
 
 func TestClone(t *testing.T) {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"strconv"
+	"strings"
 
 	"github.com/flux-sdk/flux/internal/jsontree"
 )
@@ -22,7 +23,7 @@ import (
 func (s *Spec) Validate() error {
 	v := &validator{}
 	doc := s.root0()
-	v.text("", doc, 0)
+	v.text(doc)
 	v.document(doc)
 	return errors.Join(append(s.builderErrors(), v.errs...)...)
 }
@@ -31,7 +32,11 @@ func (s *Spec) Validate() error {
 const errorsMax = 100
 
 // validator collects what is wrong.
-type validator struct{ errs []error }
+type validator struct {
+	errs []error
+	// at is where text is, kept apart because the path is wanted for errors only.
+	at []string
+}
 
 func (v *validator) bad(path, rule string, value any) {
 	if len(v.errs) < errorsMax {
@@ -55,40 +60,60 @@ func below(path, name string) string {
 
 func element(path string, i int) string { return fmt.Sprintf("%s[%d]", path, i) }
 
-// text checks what Flux's JSON parser refuses wherever it stands.
-func (v *validator) text(path string, value any, depth int) {
-	if len(v.errs) >= errorsMax {
+// text checks what Flux's JSON parser refuses wherever it stands. Values are left out of the errors: they are not fit to
+// be shown, and may be secrets of the environment.
+func (v *validator) text(value any) {
+	switch {
+	case len(v.errs) >= errorsMax:
+		return
+	case len(v.at) > jsontree.MaxDepth:
+		v.badText(fmt.Sprintf("must not nest deeper than %d", jsontree.MaxDepth))
 		return
 	}
-	if depth > jsontree.MaxDepth {
-		v.bad(path, fmt.Sprintf("must not nest deeper than %d", jsontree.MaxDepth), nil)
-		return
-	}
+	v.at = append(v.at, "")
+	last := len(v.at) - 1
 	switch value := value.(type) {
 	case *jsontree.Object:
 		for _, m := range value.Members() {
-			if err := jsontree.CheckString(m.Name); err != nil {
-				v.bad(below(path, strconv.Quote(m.Name)), "has a name that "+err.Error(), m.Name)
+			v.at[last] = m.Name
+			if jsontree.CheckString(m.Name) != nil {
+				v.badText("must have a name without NUL in UTF-8")
 			}
-			v.text(below(path, m.Name), m.Value, depth+1)
+			v.text(m.Value)
 		}
 	case []any:
 		for i, e := range value {
-			v.text(element(path, i), e, depth+1)
+			v.at[last] = "[" + strconv.Itoa(i) + "]"
+			v.text(e)
 		}
+	}
+	v.at = v.at[:last]
+	switch value := value.(type) {
 	case string:
-		if err := jsontree.CheckString(value); err != nil {
-			v.bad(path, "must be text without NUL in UTF-8", value)
+		if jsontree.CheckString(value) != nil {
+			v.badText("must be text without NUL in UTF-8")
 		}
 	case json.Number:
 		if isInteger(value) {
 			if _, err := strconv.ParseInt(string(value), 10, 64); err != nil {
-				v.bad(path, "must fit 64 bits with a sign", value)
+				v.badText("must fit 64 bits with a sign")
 			}
 		} else if _, ok := finite(value); !ok {
-			v.bad(path, "must fit a 64 bit real", value)
+			v.badText("must fit a 64 bit real")
 		}
 	}
+}
+
+// badText reports what text found where it is.
+func (v *validator) badText(rule string) {
+	var path strings.Builder
+	for i, name := range v.at {
+		if i > 0 && !strings.HasPrefix(name, "[") {
+			path.WriteByte('.')
+		}
+		path.WriteString(strings.ToValidUTF8(name, "\ufffd"))
+	}
+	v.errs = append(v.errs, &Error{Path: path.String(), Rule: rule})
 }
 
 // isInteger tells whether a number is written as an integer, which Flux tells from a real.
@@ -170,13 +195,11 @@ func (v *validator) str(path string, value any) (string, bool) {
 	return s, ok
 }
 
-// optionalText checks members that are strings if they are there, and not empty.
+// optionalText checks members that are strings if they are there.
 func (v *validator) optionalText(o *jsontree.Object, path string, names ...string) {
 	for _, name := range names {
 		if value, ok := o.Get(name); ok {
-			if s, ok := v.str(below(path, name), value); ok && s == "" {
-				v.bad(below(path, name), "must not be empty", value)
-			}
+			v.str(below(path, name), value)
 		}
 	}
 }

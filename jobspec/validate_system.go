@@ -38,16 +38,26 @@ func (v *validator) system(path string, value any) {
 		}
 	}
 	v.optionalText(o, path, "cwd", "queue", "bank", "project")
-	for name, check := range map[string]func(string, any){
-		"environment":  v.environment,
-		"dependencies": v.dependencies,
-		"constraints":  v.constraint,
-		"shell":        v.shell,
-		"files":        v.files,
-		"job":          v.job,
-	} {
-		if value, ok := o.Get(name); ok {
-			check(below(path, name), value)
+	for _, name := range []string{"cwd", "queue"} {
+		if value, _ := o.Get(name); value == "" {
+			v.bad(below(path, name), "must not be empty", value)
+		}
+	}
+	for _, m := range o.Members() {
+		path := below(path, m.Name)
+		switch m.Name {
+		case "environment":
+			v.environment(path, m.Value)
+		case "dependencies":
+			v.dependencies(path, m.Value)
+		case "constraints":
+			v.constraint(path, m.Value)
+		case "shell":
+			v.shell(path, m.Value)
+		case "files":
+			v.files(path, m.Value)
+		case "job":
+			v.job(path, m.Value)
 		}
 	}
 }

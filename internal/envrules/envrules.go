@@ -3,6 +3,8 @@ package envrules
 
 import (
 	"fmt"
+	"os"
+	"path/filepath"
 	"regexp"
 	"strings"
 
@@ -31,6 +33,18 @@ type Rules struct {
 	Expand  *jsontree.Object // receives the variables that the job shell expands (mustache templates)
 
 	ReadFile func(name string) ([]byte, error)
+}
+
+// ReadFile reads a file, in the home directory if its name begins with "~/".
+func ReadFile(name string) ([]byte, error) {
+	if rest, ok := strings.CutPrefix(name, "~/"); ok {
+		home, err := os.UserHomeDir()
+		if err != nil {
+			return nil, err
+		}
+		name = filepath.Join(home, rest)
+	}
+	return os.ReadFile(name)
 }
 
 // Apply applies rules in order:

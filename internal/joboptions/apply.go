@@ -35,7 +35,7 @@ func applyOptions(spec *jobspec.Spec, a *arguments, host *Host) error {
 func applyEnvironment(spec *jobspec.Spec, a *arguments, host *Host) error {
 	r := &envrules.Rules{
 		Env: envrules.FromList(host.Environ), Process: envrules.FromList(host.Environ), Expand: &jsontree.Object{},
-		ReadFile: readRules,
+		ReadFile: envrules.ReadFile,
 	}
 	if err := r.Apply(a.list["env"]); err != nil {
 		return fmt.Errorf("--env: %w", err)
@@ -45,18 +45,6 @@ func applyEnvironment(spec *jobspec.Spec, a *arguments, host *Host) error {
 		spec.EnvExpand(m.Name, m.Value.(string))
 	}
 	return nil
-}
-
-// readRules reads a file of rules, in the home directory if its name begins with "~/".
-func readRules(name string) ([]byte, error) {
-	if rest, ok := strings.CutPrefix(name, "~/"); ok {
-		home, err := os.UserHomeDir()
-		if err != nil {
-			return nil, err
-		}
-		name = filepath.Join(home, rest)
-	}
-	return os.ReadFile(name)
 }
 
 func applyLimits(spec *jobspec.Spec, a *arguments, host *Host) error {
