@@ -8,7 +8,6 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/flux-sdk/flux/internal/envrules"
@@ -64,7 +63,7 @@ func applySignal(spec *jobspec.Spec, a *arguments, _ *Host) error {
 		return nil
 	}
 	name, before, _ := strings.Cut(arg, "@")
-	number, timeLeft := int(syscall.SIGUSR1), jsontree.Int(defaultTimeLeft)
+	number, timeLeft := signals["USR1"], jsontree.Int(defaultTimeLeft)
 	if name != "" {
 		var ok bool
 		if number, ok = signalNumber(name); !ok {

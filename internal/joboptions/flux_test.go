@@ -190,7 +190,7 @@ func forgotten(argv []string) bool {
 // TestFluxOptions compares jobspecs of random command lines with those of Flux.
 func TestFluxOptions(t *testing.T) {
 	o, r := startOracle(t), seeded(t)
-	n := 3000
+	n := 4500
 	if testing.Short() {
 		n = 300
 	}
