@@ -13,36 +13,36 @@
 //
 // # Options of flux submit and their methods
 //
-//	-n --ntasks, -n --nslots     [Spec.Tasks]
-//	-N --nodes                   [Spec.Nodes]
-//	-c --cores-per-task, -slot   [Spec.CoresPerTask]
-//	-g --gpus-per-task, -slot    [Spec.GPUsPerTask]
-//	-x --exclusive               [Spec.Exclusive]
-//	--cores                      [Spec.Cores]
-//	--tasks-per-node             [Spec.TasksPerNode]
-//	--tasks-per-core             [Spec.TasksPerCore]
-//	--gpus-per-node              [Spec.GPUsPerNode]
-//	-t --time-limit              [Spec.Duration], [Spec.NoTimeLimit]
-//	-q --queue                   [Spec.Queue]
-//	-B --bank                    [Spec.Bank]
-//	--job-name                   [Spec.Name]
-//	--cwd                        [Spec.Dir]
-//	--env                        [Spec.EnvRules], [Spec.Env], [Spec.UnsetEnv], [Spec.ClearEnv], [Spec.EnvExpand]
-//	--rlimit                     [Spec.RLimit]
-//	--input, --output, --error   [Spec.Stdin], [Spec.Stdout], [Spec.Stderr]
-//	-l --label-io                [Spec.LabelIO]
-//	-u --unbuffered              [Spec.Unbuffered]
-//	--requires                   [Spec.Constraint], [Spec.Require]
-//	--dependency                 [Spec.Dependency], [Spec.DependOn]
-//	--begin-time                 [Spec.BeginAt]
-//	--signal                     [Spec.Signal]
-//	--taskmap                    [Spec.Taskmap]
-//	-o --setopt                  [Spec.ShellOption]
-//	-S --setattr                 [Spec.Set], [Spec.Unset]
-//	--add-file                   [Spec.AddFile], [Spec.AddFileAs], [Spec.File], [Spec.FileMode]
-//	--broker-opts                [Spec.BrokerOptions]
-//	--conf                       [Spec.Conf]
-//	--dump                       [Spec.Dump]
+//	-n --ntasks, -n --nslots     Tasks
+//	-N --nodes                   Nodes
+//	-c --cores-per-task, -slot   CoresPerTask
+//	-g --gpus-per-task, -slot    GPUsPerTask
+//	-x --exclusive               Exclusive
+//	--cores                      Cores
+//	--tasks-per-node             TasksPerNode
+//	--tasks-per-core             TasksPerCore
+//	--gpus-per-node              GPUsPerNode
+//	-t --time-limit              Duration, NoTimeLimit
+//	-q --queue                   Queue
+//	-B --bank                    Bank
+//	--job-name                   Name
+//	--cwd                        Dir
+//	--env                        EnvRules, Env, UnsetEnv, ClearEnv, EnvExpand
+//	--rlimit                     RLimit
+//	--input, --output, --error   Stdin, Stdout, Stderr
+//	-l --label-io                LabelIO
+//	-u --unbuffered              Unbuffered
+//	--requires                   Constraint, Require
+//	--dependency                 Dependency, DependOn
+//	--begin-time                 BeginAt
+//	--signal                     Signal
+//	--taskmap                    Taskmap
+//	-o --setopt                  ShellOption
+//	-S --setattr                 Set, Unset
+//	--add-file                   AddFile, AddFileAs, File, FileMode
+//	--broker-opts                BrokerOptions
+//	--conf                       Conf
+//	--dump                       Dump
 //	--urgency, --flags           not in a jobspec: options of job.Submit
 //
 // What differs from flux submit on purpose:
@@ -61,7 +61,7 @@
 //   - resources or tasks that have not exactly one element, no slot, more than one slot or node, a slot without a
 //     core, or "with" that is no array: the scheduler fails the job, or takes the count of one and the size of another
 //   - a task for another slot than there is; counts over 2147483647, which wrap; per_slot other than 1
-//   - a duration below 0
+//   - a duration below 0, an empty cwd or queue, a command whose program is empty
 //   - members of a wrong type: exclusive, cwd, environment and its values, queue, bank, project, job.name, shell and
 //     its options per-resource, rlimit and env-expand, files: the job shell fails the job, or job-list cannot show it
 //   - files that cannot be unpacked

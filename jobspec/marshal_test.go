@@ -2,6 +2,9 @@ package jobspec_test
 
 import (
 	"encoding/json"
+	"os"
+	"reflect"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -29,10 +32,35 @@ func TestRoundTrip(t *testing.T) {
 	if err != nil || strings.Contains(string(got), "9007199254740992") {
 		t.Errorf("%s %v", got, err)
 	}
+	// A Spec that is not behind a pointer is not lost, either.
+	got, err = json.Marshal(struct{ Spec jobspec.Spec }{*s})
+	if err != nil || !strings.Contains(string(got), "9007199254740993") {
+		t.Errorf("by value: %s %v", got, err)
+	}
 	s.Set("z", json.RawMessage("3")).Set("new", "x")
 	want := strings.NewReplacer(`"z":1`, `"z":3`, `"a":2`, `"a":2,"new":"x"`).Replace(doc)
 	if got, _ := s.MarshalJSON(); string(got) != want {
 		t.Errorf("after a change: %s", got)
+	}
+}
+
+// TestOptionTable checks that the methods which the package comment names exist.
+func TestOptionTable(t *testing.T) {
+	source, err := os.ReadFile("doc.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	spec := reflect.TypeFor[*jobspec.Spec]()
+	rows := regexp.MustCompile(`(?m)^//\t-.*?  +([A-Z].*)$`).FindAllStringSubmatch(string(source), -1)
+	if len(rows) < 25 {
+		t.Errorf("only %d rows found", len(rows))
+	}
+	for _, row := range rows {
+		for name := range strings.SplitSeq(row[1], ", ") {
+			if _, ok := spec.MethodByName(name); !ok {
+				t.Errorf("there is no method %s", name)
+			}
+		}
 	}
 }
 
