@@ -195,3 +195,28 @@ func TestFluxRefuses(t *testing.T) {
 	}
 	t.Logf("of %d jobspecs that Validate refuses, %d were refused, %d failed, %d ran", len(texts), refused, failed, ran)
 }
+
+// TestFluxConstraintsHarmless submits constraints that Marshal lets out, the odd ones among them, where queues are
+// configured. Each job has some fate, and the instance lives on.
+func TestFluxConstraintsHarmless(t *testing.T) {
+	if testing.Short() {
+		t.Skip("starts an instance of Flux")
+	}
+	texts := map[string]string{}
+	for _, c := range []string{
+		`{"and":[]}`, `{"or":[]}`, `{"not":[{"and":[]}]}`, `{"not":[{"or":[]}]}`, `{"properties":[]}`, `{"hostlist":[]}`,
+		`{"ranks":[]}`, `{"properties":["^x"]}`, `{"properties":["^"]}`, `{"properties":["a","a"]}`, `{"ranks":["0","1"]}`,
+		`{"ranks":["0-1048575"]}`, `{"ranks":["[0]"]}`, `{"or":[{"ranks":["0"]},{"and":[{"or":[]}]}]}`,
+		`{"not":[{"not":[{"not":[{"ranks":["1"]}]}]}]}`, `{"hostlist":["nohost[0-3]"]}`,
+	} {
+		s := jobspec.Command("true").Set("constraints", json.RawMessage(c))
+		text, err := s.MarshalJSON()
+		if err != nil || s.Validate() != nil {
+			t.Fatalf("%s: %v %v", c, err, s.Validate())
+		}
+		texts[c] = string(text)
+	}
+	for name, f := range submit(t, queues, texts) {
+		t.Logf("%s: refused %q, success %v %s", name, f.Refused, f.Success, f.Text)
+	}
+}

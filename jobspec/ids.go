@@ -8,10 +8,11 @@ import (
 	"strings"
 )
 
-// idMax is the largest id that Flux keeps in a set of ranks.
-const idMax = 1<<31 - 1
+// rankMax is the largest rank that a constraint may name. Flux's own limit is 2147483646, but a validator or scheduler
+// that meets such a set is busy for minutes, and takes no other jobs; an instance cannot have this many ranks.
+const rankMax = 1<<20 - 1
 
-// checkIdset tells what is wrong with the text of an idset (RFC 22).
+// checkIdset tells what is wrong with the text of a set of ranks (RFC 22).
 func checkIdset(text string) error {
 	inner := text
 	if after, ok := strings.CutPrefix(inner, "["); ok {
@@ -59,8 +60,8 @@ func setNumber(text string) (int64, error) {
 		return 0, errors.New("expected a number without leading zeros")
 	}
 	n, err := strconv.ParseInt(text, 10, 64)
-	if err != nil || n > idMax {
-		return 0, fmt.Errorf("must not exceed %d", idMax)
+	if err != nil || n > rankMax {
+		return 0, fmt.Errorf("must not exceed %d", rankMax)
 	}
 	return n, nil
 }

@@ -99,6 +99,7 @@ func TestMarshalConstraints(t *testing.T) {
 		`{"hostlist":["a[1"]}`:               "constraints.hostlist[0] must be a hostlist",
 		`{"hostlist":[1]}`:                   "constraints.hostlist[0] must be a string",
 		`{"ranks":["x"]}`:                    "constraints.ranks[0] must be an idset",
+		`{"ranks":["0-1048576"]}`:            "constraints.ranks[0] must be an idset",
 		`{"ranks":["4294967296"]}`:           "constraints.ranks[0] must be an idset",
 		`{"ranks":[0]}`:                      "constraints.ranks[0] must be a string",
 		`{"foo":["a"]}`:                      "constraints.foo is not an operator",
