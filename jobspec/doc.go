@@ -69,6 +69,7 @@
 //   - constraints that are empty, have two operators in one object, "not" of other than one, or values of a wrong
 //     type: the scheduler ends the whole instance, or looks at one part only. [Spec.MarshalJSON] refuses these as
 //     well, and ranks over 1048575, which keep a broker busy for minutes.
+//   - nesting deeper than 256, which can end the validator of a broker; [Spec.MarshalJSON] refuses it as well
 //   - text that is not UTF-8 or has a NUL, integers over 64 bits, reals over the range of a 64 bit float
 //
 // Unknown members are allowed where a broker allows them, and so are resource types besides node, slot, core and gpu,

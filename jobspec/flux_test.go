@@ -207,7 +207,9 @@ func TestFluxConstraintsHarmless(t *testing.T) {
 		`{"and":[]}`, `{"or":[]}`, `{"not":[{"and":[]}]}`, `{"not":[{"or":[]}]}`, `{"properties":[]}`, `{"hostlist":[]}`,
 		`{"ranks":[]}`, `{"properties":["^x"]}`, `{"properties":["^"]}`, `{"properties":["a","a"]}`, `{"ranks":["0","1"]}`,
 		`{"ranks":["0-1048575"]}`, `{"ranks":["[0]"]}`, `{"or":[{"ranks":["0"]},{"and":[{"or":[]}]}]}`,
-		`{"not":[{"not":[{"not":[{"ranks":["1"]}]}]}]}`, `{"hostlist":["nohost[0-3]"]}`,
+		`{"not":[{"not":[{"not":[{"ranks":["1"]}]}]}]}`,
+		strings.Repeat(`{"and":[`, 125) + `{"ranks":["0"]}` + strings.Repeat(`]}`, 125),
+		strings.Repeat(`{"not":[`, 125) + `{"or":[]}` + strings.Repeat(`]}`, 125), `{"hostlist":["nohost[0-3]"]}`,
 	} {
 		s := jobspec.Command("true").Set("constraints", json.RawMessage(c))
 		text, err := s.MarshalJSON()

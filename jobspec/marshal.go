@@ -33,7 +33,8 @@ func (s *Spec) UnmarshalJSON(data []byte) error {
 // bytes.
 //
 // It fails with the errors of methods, and with those of [Spec.Validate] about constraints: a scheduler that meets a
-// constraint it cannot evaluate, such as an empty object, ends the whole Flux instance. It does not check the rest, so
+// constraint it cannot evaluate, such as an empty object, ends the whole Flux instance. It fails on what the parser of a
+// broker refuses wherever it stands, such as text that is not UTF-8, and on deep nesting. It does not check the rest, so
 // that what Parse read can be written again. The receiver is a value so that a Spec inside another value is not lost.
 func (s Spec) MarshalJSON() ([]byte, error) {
 	errs := s.builderErrors()

@@ -124,6 +124,22 @@ func TestMarshalConstraints(t *testing.T) {
 	}
 }
 
+// TestMarshalDeep checks that nothing leaves that nests so deep that a broker stumbles over it.
+func TestMarshalDeep(t *testing.T) {
+	nested := func(depth int) json.RawMessage {
+		return json.RawMessage(strings.Repeat("[", depth) + strings.Repeat("]", depth))
+	}
+	text(t, bare().Set("user.x", nested(253)))
+	s := bare().Set("user.x", nested(254))
+	if b, err := s.MarshalJSON(); err == nil || !strings.Contains(err.Error(), "must not nest deeper than 256") {
+		t.Errorf("%.100s %v", b, err)
+	}
+	c := bare().Constraint(strings.Repeat("not ", 200) + "a")
+	if err := c.Validate(); err == nil || !strings.Contains(err.Error(), "must not nest deeper than 256") {
+		t.Errorf("constraint: %v", err)
+	}
+}
+
 func TestConstraintJSON(t *testing.T) {
 	c, err := jobspec.ParseConstraint("gpu and (host:n[1-2] or -rank:3)")
 	if err != nil {

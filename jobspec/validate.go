@@ -31,6 +31,10 @@ func (s *Spec) Validate() error {
 // errorsMax bounds what a hostile document can make Validate collect.
 const errorsMax = 100
 
+// depthMax is how deep a jobspec may nest. The parser of a broker takes more, but from a thousand on a validator exits,
+// and a broker then takes no other jobs.
+const depthMax = 256
+
 // validator collects what is wrong.
 type validator struct {
 	errs []error
@@ -63,11 +67,16 @@ func element(path string, i int) string { return fmt.Sprintf("%s[%d]", path, i) 
 // text checks what Flux's JSON parser refuses wherever it stands. Values are left out of the errors: they are not fit to
 // be shown, and may be secrets of the environment.
 func (v *validator) text(value any) {
-	switch {
-	case len(v.errs) >= errorsMax:
+	if len(v.errs) >= errorsMax {
 		return
-	case len(v.at) > jsontree.MaxDepth:
-		v.badText(fmt.Sprintf("must not nest deeper than %d", jsontree.MaxDepth))
+	}
+	scalar := true
+	switch value.(type) {
+	case *jsontree.Object, []any:
+		scalar = false
+	}
+	if !scalar && len(v.at) >= depthMax {
+		v.badText(fmt.Sprintf("must not nest deeper than %d", depthMax))
 		return
 	}
 	v.at = append(v.at, "")
