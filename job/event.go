@@ -3,6 +3,7 @@ package job
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -10,7 +11,7 @@ import (
 
 	"github.com/flux-sdk/flux"
 	"github.com/flux-sdk/flux/internal/epoch"
-	"github.com/flux-sdk/flux/internal/jsonobject"
+	"github.com/flux-sdk/flux/internal/jsontree"
 )
 
 // An Event is one entry of an eventlog (RFC 18), such as "submit" or "finish" in the main eventlog of a job (RFC 21).
@@ -22,7 +23,7 @@ type Event struct {
 	Name    string
 	Context json.RawMessage // a JSON object, or nil if the entry has none
 
-	members jsonobject.Object // the entry as it was read
+	members *jsontree.Object // the entry as it was read
 }
 
 // Decode stores the context in v, as [json.Unmarshal] does. Without a context it returns an error that matches
@@ -44,7 +45,7 @@ func (e Event) Member(name string) json.RawMessage {
 	case "timestamp", "name", "context":
 		return nil
 	}
-	return e.members.Get(name)
+	return e.members.Raw(name)
 }
 
 // String returns the entry as one line of JSON without the newline, or the text of the error if it has none.
@@ -60,29 +61,25 @@ func (e Event) String() string {
 // object, or Name is not UTF-8.
 func (e Event) MarshalJSON() ([]byte, error) {
 	o := e.members.Clone()
-	if old := o.Get("timestamp"); old == nil || !sameTime(old, e.Time) {
+	if old := o.Raw("timestamp"); old == nil || !sameTime(old, e.Time) {
 		o.Set("timestamp", json.RawMessage(epoch.Format(e.Time)))
 	}
 	if !utf8.ValidString(e.Name) {
 		return nil, fmt.Errorf("job: event name %s is not UTF-8: %w", shorten(e.Name), flux.EINVAL)
 	}
-	if old := o.Get("name"); old == nil || !sameText(old, e.Name) {
-		o.Set("name", jsonobject.Text(e.Name))
+	if old := o.Raw("name"); old == nil || !sameText(old, e.Name) {
+		o.Set("name", e.Name)
 	}
 	if e.Context == nil {
 		o.Delete("context")
 	} else {
-		context, err := jsonobject.Parse(e.Context)
+		context, err := jsontree.ParseMembers(e.Context)
 		if err != nil {
 			return nil, fmt.Errorf("job: context of event %q: %w: %w", e.Name, err, flux.EINVAL)
 		}
-		compact, err := context.MarshalJSON()
-		if err != nil {
-			return nil, err
-		}
-		o.Set("context", compact)
+		o.Set("context", context)
 	}
-	return o.MarshalJSON()
+	return jsontree.Append(nil, o), nil
 }
 
 // sameTime reports whether a JSON number of seconds is the time t.
@@ -103,26 +100,29 @@ func (e *Event) UnmarshalJSON(data []byte) error {
 	if bytes.Equal(data, []byte("null")) {
 		return nil
 	}
-	members, err := jsonobject.Parse(data)
+	members, err := jsontree.ParseMembers(data)
 	if err != nil {
+		if syntax, ok := errors.AsType[*jsontree.SyntaxError](err); ok {
+			return eventError(string(data), syntax.Offset, "invalid JSON: "+syntax.Reason)
+		}
 		return eventError(string(data), 0, err.Error())
 	}
-	event := Event{Context: members.Get("context"), members: members}
-	timestamp := members.Get("timestamp")
-	if kind := jsonobject.Kind(timestamp); kind != "a number" {
+	event := Event{Context: members.Raw("context"), members: members}
+	timestamp := members.Raw("timestamp")
+	if kind := jsontree.Kind(timestamp); kind != "a number" {
 		return eventError(string(data), 0, "timestamp must be a number, got "+kind)
 	}
 	if event.Time, err = epoch.Parse(string(timestamp)); err != nil {
 		return eventError(string(data), 0, "timestamp: "+err.Error())
 	}
-	name := members.Get("name")
-	if kind := jsonobject.Kind(name); kind != "a string" {
+	name := members.Raw("name")
+	if kind := jsontree.Kind(name); kind != "a string" {
 		return eventError(string(data), 0, "name must be a string, got "+kind)
 	}
 	if err := json.Unmarshal(name, &event.Name); err != nil {
 		return eventError(string(data), 0, "name: "+err.Error())
 	}
-	if kind := jsonobject.Kind(event.Context); event.Context != nil && kind != "an object" {
+	if kind := jsontree.Kind(event.Context); event.Context != nil && kind != "an object" {
 		return eventError(string(data), 0, "context must be an object, got "+kind)
 	}
 	*e = event
@@ -141,7 +141,8 @@ func ParseEvent(line string) (Event, error) {
 
 // ParseEventlog reads a whole eventlog. The empty text is the empty log. An empty line, and a last line that does not
 // end with a newline, are errors: Flux drops such a last line without a word. To read the lines that are complete, cut
-// the text after its last newline. The error is a [*ParseError] with the offset of the line.
+// the text after its last newline. The error is a [*ParseError]. Its Offset is where a line stops being JSON, or the
+// beginning of the line if another rule is broken.
 func ParseEventlog(text string) ([]Event, error) {
 	var events []Event
 	for offset := 0; offset < len(text); {
@@ -168,7 +169,7 @@ func cutEvent(text string, offset int) (Event, int, error) {
 	}
 	if err := event.UnmarshalJSON(line); err != nil {
 		parse := err.(*ParseError)
-		return Event{}, offset, eventError(text, offset, parse.Reason)
+		return Event{}, offset, eventError(text, offset+parse.Offset, parse.Reason)
 	}
 	return event, offset + end + 1, nil
 }

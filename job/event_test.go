@@ -163,10 +163,10 @@ func TestEventErrors(t *testing.T) {
 		`{"name":"a"}`:                              "timestamp must be a number, got nothing",
 		`{"timestamp":1e300,"name":"a"}`:            "1e300 seconds since 1970 is not within the years up to 9999",
 		`{"timestamp":1,"name":"a","context":null}`: "context must be an object, got null",
-		`{"timestamp":1,"name":"a"} {}`:             "invalid character '{' after top-level value at offset 28",
+		`{"timestamp":1,"name":"a"} {}`:             "expected nothing after the value (offset 27)",
 		``:                                          "expected a JSON object",
 		`null`:                                      "expected a JSON object",
-		"{\"timestamp\":1,\"name\":\"\xff\"}":       "not UTF-8",
+		"{\"timestamp\":1,\"name\":\"\xff\"}":       "text that is not UTF-8 (offset 23)",
 	} {
 		_, err := ParseEvent(line + "\n")
 		if err == nil || !strings.Contains(err.Error(), want) {

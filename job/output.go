@@ -12,7 +12,7 @@ import (
 
 	"github.com/flux-sdk/flux"
 	"github.com/flux-sdk/flux/idset"
-	"github.com/flux-sdk/flux/internal/jsonobject"
+	"github.com/flux-sdk/flux/internal/jsontree"
 )
 
 // The streams of a task.
@@ -220,20 +220,20 @@ func (d OutputData) Payload() (json.RawMessage, error) {
 	case len(d.Data) == 0 && !d.EOF:
 		return nil, fmt.Errorf("job: output data with neither data nor end of stream: %w", flux.EINVAL)
 	}
-	o := jsonobject.Object{{Name: "stream", Value: jsonobject.Text(d.Stream)},
-		{Name: "rank", Value: jsonobject.Text(d.Tasks.String())}}
+	o := jsontree.NewObject(jsontree.Member{Name: "stream", Value: d.Stream},
+		jsontree.Member{Name: "rank", Value: d.Tasks.String()})
 	switch {
 	case len(d.Data) == 0:
 	case utf8.Valid(d.Data):
-		o.Set("data", jsonobject.Text(string(d.Data)))
+		o.Set("data", string(d.Data))
 	default:
-		o.Set("encoding", json.RawMessage(`"base64"`))
-		o.Set("data", jsonobject.Text(base64.StdEncoding.EncodeToString(d.Data)))
+		o.Set("encoding", "base64")
+		o.Set("data", base64.StdEncoding.EncodeToString(d.Data))
 	}
 	if d.EOF {
-		o.Set("eof", json.RawMessage("true"))
+		o.Set("eof", true)
 	}
-	return o.MarshalJSON()
+	return jsontree.Append(nil, o), nil
 }
 
 // Event returns the redirect entry. An error matches [flux.EINVAL]: no stream or no task.
@@ -246,13 +246,9 @@ func (r OutputRedirect) Event(t time.Time) (Event, error) {
 			return Event{}, notUTF8(text)
 		}
 	}
-	o := jsonobject.Object{
-		{Name: "stream", Value: jsonobject.Text(r.Stream)},
-		{Name: "rank", Value: jsonobject.Text(r.Tasks.Brackets())},
-		{Name: "path", Value: jsonobject.Text(r.Path)},
-	}
-	context, err := o.MarshalJSON()
-	return Event{Time: t, Name: "redirect", Context: context}, err
+	context := jsontree.Append(nil, jsontree.NewObject(jsontree.Member{Name: "stream", Value: r.Stream},
+		jsontree.Member{Name: "rank", Value: r.Tasks.Brackets()}, jsontree.Member{Name: "path", Value: r.Path}))
+	return Event{Time: t, Name: "redirect", Context: context}, nil
 }
 
 // Event returns the header entry. Version 0 is written as 1, the only version there is. An error matches [flux.EINVAL]:
@@ -278,7 +274,7 @@ func (h OutputHeader) Event(t time.Time) (Event, error) {
 			return Event{}, notUTF8(stream)
 		}
 	}
-	context, err := jsonobject.Value(h)
+	context, err := jsontree.Marshal(h)
 	return Event{Time: t, Name: "header", Context: context}, err
 }
 
@@ -293,7 +289,7 @@ func (l OutputLog) Event(t time.Time) (Event, error) {
 			return Event{}, notUTF8(text)
 		}
 	}
-	context, err := jsonobject.Value(l)
+	context, err := jsontree.Marshal(l)
 	return Event{Time: t, Name: "log", Context: context}, err
 }
 

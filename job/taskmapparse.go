@@ -11,24 +11,24 @@ import (
 
 	"github.com/flux-sdk/flux"
 	"github.com/flux-sdk/flux/idset"
-	"github.com/flux-sdk/flux/internal/jsonobject"
+	"github.com/flux-sdk/flux/internal/jsontree"
 )
 
 func parseTaskmapJSON(data []byte) (Taskmap, error) {
 	list := data
 	if bytes.HasPrefix(bytes.TrimSpace(data), []byte("{")) {
-		o, err := jsonobject.Parse(data)
+		o, err := jsontree.ParseMembers(data)
 		switch {
 		case err != nil:
 			return Taskmap{}, taskmapError(data, 0, err.Error())
 		case !o.Has("version"):
 			return Taskmap{}, taskmapError(data, 0, "no member version")
-		case string(o.Get("version")) != "1":
-			return Taskmap{}, taskmapError(data, 0, fmt.Sprintf("version must be 1, got %.40s", o.Get("version")))
+		case string(o.Raw("version")) != "1":
+			return Taskmap{}, taskmapError(data, 0, fmt.Sprintf("version must be 1, got %.40s", o.Raw("version")))
 		case !o.Has("map"):
 			return Taskmap{}, taskmapError(data, 0, "no member map")
 		}
-		list = o.Get("map")
+		list = o.Raw("map")
 	}
 	var entries []json.RawMessage
 	if err := json.Unmarshal(list, &entries); err != nil || entries == nil {

@@ -15,7 +15,7 @@ import (
 	"github.com/flux-sdk/flux/hostlist"
 	"github.com/flux-sdk/flux/idset"
 	"github.com/flux-sdk/flux/internal/epoch"
-	"github.com/flux-sdk/flux/internal/jsonobject"
+	"github.com/flux-sdk/flux/internal/jsontree"
 )
 
 // MaxNodes is the largest number of nodes of an R. A text of a few bytes can name billions of ranks and hosts.
@@ -71,11 +71,11 @@ func parse(data []byte, read reader) (R, error) {
 }
 
 func (read reader) r(data []byte) (R, error) {
-	top, err := jsonobject.Parse(data)
+	top, err := jsontree.ParseMembers(data)
 	if err != nil {
 		return R{}, err
 	}
-	switch version := top.Get("version"); {
+	switch version := top.Raw("version"); {
 	case version == nil:
 		return R{}, errors.New("no member version")
 	case string(version) != "1":
@@ -83,26 +83,26 @@ func (read reader) r(data []byte) (R, error) {
 	case !top.Has("execution"):
 		return R{}, errors.New("no member execution")
 	}
-	execution, err := jsonobject.Parse(top.Get("execution"))
+	execution, err := jsontree.ParseMembers(top.Raw("execution"))
 	if err != nil {
 		return R{}, fmt.Errorf("execution: %w", err)
 	}
 	r := R{top: top, execution: execution}
-	if r.nodes, err = read.lite(execution.Get("R_lite")); err != nil {
+	if r.nodes, err = read.lite(execution.Raw("R_lite")); err != nil {
 		return R{}, fmt.Errorf("execution.R_lite%w", err)
 	}
-	if r.hosts, err = read.nodelist(execution.Get("nodelist"), r.nodes.count()); err != nil {
+	if r.hosts, err = read.nodelist(execution.Raw("nodelist"), r.nodes.count()); err != nil {
 		return R{}, fmt.Errorf("execution.nodelist%w", err)
 	}
-	if r.properties, err = read.properties(execution.Get("properties"), r.nodes.ranks()); err != nil {
+	if r.properties, err = read.properties(execution.Raw("properties"), r.nodes.ranks()); err != nil {
 		return R{}, fmt.Errorf("execution.properties%w", err)
 	}
 	for _, member := range []string{"starttime", "expiration"} {
-		raw := execution.Get(member)
+		raw := execution.Raw(member)
 		if raw == nil {
 			continue
 		}
-		if kind := jsonobject.Kind(raw); kind != "a number" {
+		if kind := jsontree.Kind(raw); kind != "a number" {
 			return R{}, fmt.Errorf("execution.%s: expected a number, got %s", member, kind)
 		}
 		if _, err := epoch.Parse(string(raw)); err != nil {
@@ -119,7 +119,7 @@ func (read reader) lite(raw json.RawMessage) (segments, error) {
 	}
 	var entries []json.RawMessage
 	if err := json.Unmarshal(raw, &entries); err != nil {
-		return nil, fmt.Errorf(": expected an array, got %s", jsonobject.Kind(raw))
+		return nil, fmt.Errorf(": expected an array, got %s", jsontree.Kind(raw))
 	}
 	lists := make([]segments, 0, len(entries))
 	for i, entry := range entries {
@@ -175,11 +175,11 @@ func tooManyNodes() error { return fmt.Errorf(": more than %d nodes: %w", MaxNod
 
 // entry reads one element of R_lite.
 func (read reader) entry(raw json.RawMessage) (segments, error) {
-	o, err := jsonobject.Parse(raw)
+	o, err := jsontree.ParseMembers(raw)
 	if err != nil {
 		return nil, fmt.Errorf(": %w", err)
 	}
-	ranks, err := read.set(o.Get("rank"))
+	ranks, err := read.set(o.Raw("rank"))
 	switch {
 	case err != nil:
 		return nil, fmt.Errorf(".rank%w", err)
@@ -191,13 +191,13 @@ func (read reader) entry(raw json.RawMessage) (segments, error) {
 	if !o.Has("children") {
 		return nil, errors.New(".children: missing")
 	}
-	types, err := jsonobject.Parse(o.Get("children"))
+	types, err := jsontree.ParseMembers(o.Raw("children"))
 	if err != nil {
 		return nil, fmt.Errorf(".children: %w", err)
 	}
 	var list []child
-	for _, m := range types {
-		ids, err := read.set(m.Value)
+	for _, m := range types.Members() {
+		ids, err := read.set(types.Raw(m.Name))
 		if err != nil {
 			return nil, fmt.Errorf(".children.%.60s%w", m.Name, err)
 		}
@@ -214,7 +214,7 @@ func (read reader) entry(raw json.RawMessage) (segments, error) {
 // set reads an idset, which must be a JSON string.
 func (read reader) set(raw json.RawMessage) (idset.Set, error) {
 	var s string
-	switch kind := jsonobject.Kind(raw); {
+	switch kind := jsontree.Kind(raw); {
 	case raw == nil:
 		return idset.Set{}, errors.New(": missing")
 	case kind != "a string":
@@ -276,16 +276,16 @@ func (read reader) properties(raw json.RawMessage, ranks idset.Set) (map[string]
 	if raw == nil {
 		return nil, nil
 	}
-	o, err := jsonobject.Parse(raw)
+	o, err := jsontree.ParseMembers(raw)
 	if err != nil {
 		return nil, fmt.Errorf(": %w", err)
 	}
 	properties := make(map[string]idset.Set)
-	for _, m := range o {
+	for _, m := range o.Members() {
 		if err := checkProperty(m.Name); err != nil {
 			return nil, fmt.Errorf(": %w", err)
 		}
-		ids, err := read.set(m.Value)
+		ids, err := read.set(o.Raw(m.Name))
 		if err != nil {
 			return nil, fmt.Errorf(".%.60s%w", m.Name, err)
 		}

@@ -18,7 +18,7 @@ func TestParseErrors(t *testing.T) {
 		return `{"version":1,"execution":{"R_lite":[{"rank":"0-1","children":{"core":"0"}}],` + members + `}}`
 	}
 	for in, want := range map[string]string{
-		``:                             "unexpected end of JSON",
+		``:                             "invalid JSON: expected a value at the end",
 		`[]`:                           "expected a JSON object, got an array",
 		`{}`:                           "no member version",
 		`{"version":"1"}`:              `version must be 1, got "1"`,

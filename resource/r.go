@@ -11,7 +11,7 @@ import (
 	"github.com/flux-sdk/flux/hostlist"
 	"github.com/flux-sdk/flux/idset"
 	"github.com/flux-sdk/flux/internal/epoch"
-	"github.com/flux-sdk/flux/internal/jsonobject"
+	"github.com/flux-sdk/flux/internal/jsontree"
 )
 
 // An R is a set of resources: nodes, each with a rank, a host name and the ids of its cores and GPUs (RFC 20). It is
@@ -30,9 +30,9 @@ type R struct {
 	hosts      hostlist.List        // in order of rank; empty if the R has none
 	properties map[string]idset.Set // ranks by property, never changed
 
-	top       jsonobject.Object // as read; without the members below if the R was built
-	execution jsonobject.Object // as read
-	changed   bool              // R_lite, nodelist and properties are no longer those of execution
+	top       *jsontree.Object // as read; without the members below if the R was built
+	execution *jsontree.Object // as read
+	changed   bool             // R_lite, nodelist and properties are no longer those of execution
 }
 
 // A Node is one node of an R.
@@ -146,7 +146,7 @@ func (r R) Expiration() (time.Time, bool) { return r.time("expiration") }
 
 // time returns a time of the execution object. Flux writes 0 for none.
 func (r R) time(member string) (time.Time, bool) {
-	raw := r.execution.Get(member)
+	raw := r.execution.Raw(member)
 	if raw == nil {
 		return time.Time{}, false
 	}
@@ -174,7 +174,7 @@ func (r R) withTime(member string, t time.Time) R {
 
 // Scheduling returns the data of the scheduler, which only it understands, or nil if there is none. The caller must
 // not change it.
-func (r R) Scheduling() json.RawMessage { return r.top.Get("scheduling") }
+func (r R) Scheduling() json.RawMessage { return r.top.Raw("scheduling") }
 
 // Equal reports whether r and s have the same nodes, with the same hosts, resources and properties. It does not
 // compare times and the data of the scheduler.

@@ -106,7 +106,7 @@ func (r R) SetProperty(name string, ranks idset.Set) (R, error) {
 
 // replace returns r with other nodes that have the same resources in all, so that nslots stays.
 func (r R) replace(nodes segments, hosts hostlist.List, properties map[string]idset.Set) R {
-	nslots := r.execution.Get("nslots")
+	nslots := r.execution.Raw("nslots")
 	out := r.derive(nodes, hosts, properties)
 	if nslots != nil {
 		out.execution.Set("nslots", nslots)

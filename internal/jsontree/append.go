@@ -23,6 +23,8 @@ func Append(buf []byte, v any) []byte {
 		return strconv.AppendBool(buf, v)
 	case json.Number:
 		return append(buf, v...)
+	case json.RawMessage:
+		return append(buf, v...)
 	case string:
 		return AppendString(buf, v)
 	case []any:
@@ -130,17 +132,26 @@ func From(v any) (any, error) {
 	case map[string]string:
 		return fromMap(v)
 	}
+	text, err := Marshal(v)
+	if err != nil {
+		return nil, err
+	}
+	// encoding/json replaces bad UTF-8 by this escape and writes a real U+FFFD as it is.
+	if _, raw := v.(json.Marshaler); !raw && bytes.Contains(text, []byte(`\ufffd`)) {
+		return nil, fmt.Errorf("%s has text that is not UTF-8", reflect.TypeOf(v))
+	}
+	return Parse(text)
+}
+
+// Marshal is json.Marshal without the escapes for HTML, which Flux does not write.
+func Marshal(v any) (json.RawMessage, error) {
 	var text bytes.Buffer
 	enc := json.NewEncoder(&text)
 	enc.SetEscapeHTML(false)
 	if err := enc.Encode(v); err != nil {
 		return nil, err
 	}
-	// encoding/json replaces bad UTF-8 by this escape and writes a real U+FFFD as it is.
-	if _, raw := v.(json.Marshaler); !raw && bytes.Contains(text.Bytes(), []byte(`\ufffd`)) {
-		return nil, fmt.Errorf("%s has text that is not UTF-8", reflect.TypeOf(v))
-	}
-	return Parse(text.Bytes())
+	return bytes.TrimSuffix(text.Bytes(), []byte("\n")), nil
 }
 
 func fromSlice[T any](s []T) (any, error) {

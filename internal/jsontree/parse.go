@@ -33,11 +33,16 @@ func Parse(data []byte) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	return v, p.end()
+}
+
+// end reads space up to the end.
+func (p *parser) end() error {
 	p.space()
-	if p.at < len(data) {
-		return nil, p.fail("expected nothing after the value")
+	if p.at < len(p.data) {
+		return p.fail("expected nothing after the value")
 	}
-	return v, nil
+	return nil
 }
 
 // ParseObject reads one JSON object.
@@ -56,6 +61,10 @@ func ParseObject(data []byte) (*Object, error) {
 type parser struct {
 	data []byte
 	at   int
+
+	allowNUL bool
+	// discard tells that values are checked only: what is returned for them is of the right kind but empty.
+	discard bool
 }
 
 func (p *parser) fail(format string, args ...any) error {
@@ -122,36 +131,45 @@ func (p *parser) word(w string) error {
 
 func (p *parser) object(depth int) (any, error) {
 	o := &Object{}
+	return o, p.members(func(name string) error {
+		v, err := p.value(depth)
+		if err == nil && !p.discard {
+			o.Set(name, v)
+		}
+		return err
+	})
+}
+
+// members reads the object whose opening brace is next. It calls value where the value of a member begins.
+func (p *parser) members(value func(name string) error) error {
 	p.at++
 	if p.next() == '}' {
 		p.at++
-		return o, nil
+		return nil
 	}
 	for {
 		if p.next() != '"' {
-			return nil, p.fail("expected a member name")
+			return p.fail("expected a member name")
 		}
 		name, err := p.str()
 		if err != nil {
-			return nil, err
+			return err
 		}
 		if p.next() != ':' {
-			return nil, p.fail("expected ':'")
+			return p.fail("expected ':'")
 		}
 		p.at++
-		v, err := p.value(depth)
-		if err != nil {
-			return nil, err
+		if err := value(name); err != nil {
+			return err
 		}
-		o.Set(name, v)
 		switch p.next() {
 		case ',':
 			p.at++
 		case '}':
 			p.at++
-			return o, nil
+			return nil
 		default:
-			return nil, p.fail("expected ',' or '}'")
+			return p.fail("expected ',' or '}'")
 		}
 	}
 }
@@ -168,7 +186,9 @@ func (p *parser) array(depth int) (any, error) {
 		if err != nil {
 			return nil, err
 		}
-		a = append(a, v)
+		if !p.discard {
+			a = append(a, v)
+		}
 		switch p.next() {
 		case ',':
 			p.at++
@@ -214,6 +234,9 @@ func (p *parser) number() (any, error) {
 			return nil, p.fail("expected a digit")
 		}
 	}
+	if p.discard {
+		return json.Number(""), nil
+	}
 	return json.Number(p.data[from:p.at]), nil
 }
 
@@ -225,6 +248,9 @@ func (p *parser) str() (string, error) {
 		switch c := p.data[p.at]; {
 		case c == '"':
 			p.at++
+			if p.discard {
+				return "", nil
+			}
 			return string(p.data[from : p.at-1]), nil
 		case c == '\\':
 			return p.escaped(from)
@@ -288,7 +314,7 @@ func (p *parser) escape() (rune, error) {
 	switch {
 	case err != nil:
 		return 0, p.fail("invalid escape in a string")
-	case r == 0:
+	case r == 0 && !p.allowNUL:
 		return 0, p.fail("NUL in a string")
 	case !utf16.IsSurrogate(r):
 		p.at += 6

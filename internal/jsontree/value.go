@@ -1,10 +1,11 @@
-// Package jsontree holds JSON documents without losing anything of them: the order of members, members that nobody
-// knows, and numbers as they were written.
+// Package jsontree holds JSON documents without losing anything of them: the order of members, unknown members, and
+// numbers as they were written.
 //
-// A value is one of nil, bool, json.Number, string, []any and *Object.
+// A value is one of nil, bool, json.Number, string, []any, *Object and json.RawMessage. The last is JSON text that is
+// written as it is; only ParseMembers makes it.
 //
-// It is as strict as the parser of Flux (jansson) is: text that is not UTF-8, a NUL in a string, half of a surrogate
-// pair and nesting beyond MaxDepth are errors here, because a broker would refuse the document.
+// Parsing is as strict as the JSON library of Flux (jansson): text that is not UTF-8, a NUL in a string, half of a
+// surrogate pair and nesting beyond MaxDepth are errors, because a broker would refuse the document.
 package jsontree
 
 import (
@@ -19,7 +20,8 @@ type Member struct {
 	Value any
 }
 
-// Object is a JSON object that keeps the order in which its members were added. The zero Object is empty and ready.
+// Object is a JSON object that keeps the order in which its members were added. The zero Object is empty and can be
+// used at once. A nil *Object can be read and cloned, and has no members.
 type Object struct {
 	members []Member
 	// index finds a member of a large object. It is nil while the object is small or after a Delete.
@@ -39,12 +41,20 @@ func NewObject(members ...Member) *Object {
 }
 
 // Len returns the number of members.
-func (o *Object) Len() int { return len(o.members) }
+func (o *Object) Len() int { return len(o.Members()) }
 
 // Members returns the members in order. The slice belongs to the object.
-func (o *Object) Members() []Member { return o.members }
+func (o *Object) Members() []Member {
+	if o == nil {
+		return nil
+	}
+	return o.members
+}
 
 func (o *Object) find(name string) int {
+	if o == nil {
+		return -1
+	}
 	if o.index == nil {
 		// A look-up does not build the index, because readers may be concurrent.
 		return slices.IndexFunc(o.members, func(m Member) bool { return m.Name == name })
@@ -61,6 +71,17 @@ func (o *Object) Get(name string) (any, bool) {
 		return o.members[i].Value, true
 	}
 	return nil, false
+}
+
+// Has tells whether there is a member of this name.
+func (o *Object) Has(name string) bool { return o.find(name) >= 0 }
+
+// Raw returns the text of a member of an object that ParseMembers read, and nil if there is no such member. The caller
+// must not change it.
+func (o *Object) Raw(name string) json.RawMessage {
+	v, _ := o.Get(name)
+	raw, _ := v.(json.RawMessage)
+	return raw
 }
 
 // Set replaces the value of a member where it stands, or adds the member at the end.
@@ -92,7 +113,7 @@ func (o *Object) Delete(name string) bool {
 	return true
 }
 
-// Clone returns a copy that shares nothing with v that can be changed.
+// Clone returns a copy that shares nothing with v that can be changed, except for json.RawMessage, which is shared.
 func Clone(v any) any {
 	switch v := v.(type) {
 	case *Object:
@@ -108,10 +129,10 @@ func Clone(v any) any {
 	}
 }
 
-// Clone returns a copy that shares nothing with o that can be changed.
+// Clone returns a copy of o as the function Clone does.
 func (o *Object) Clone() *Object {
-	c := &Object{members: make([]Member, len(o.members))}
-	for i, m := range o.members {
+	c := &Object{members: make([]Member, o.Len())}
+	for i, m := range o.Members() {
 		c.members[i] = Member{m.Name, Clone(m.Value)}
 	}
 	return c
@@ -167,9 +188,11 @@ func (o *Object) Remove(path ...string) bool {
 	return ok && parent.Delete(path[len(path)-1])
 }
 
-// Kind names the type of a value as JSON does.
+// Kind names the type of a value as JSON does, with its article.
 func Kind(v any) string {
-	switch v.(type) {
+	switch v := v.(type) {
+	case json.RawMessage:
+		return rawKind(v)
 	case nil:
 		return "null"
 	case bool:
