@@ -9,7 +9,6 @@ import (
 	"strings"
 
 	"github.com/flux-sdk/flux/internal/jsontree"
-	"github.com/flux-sdk/flux/internal/toml"
 )
 
 // readConfig puts together the configuration that values of --conf give. Each is text in JSON or TOML with a line end,
@@ -32,7 +31,7 @@ func addConfig(config *jsontree.Object, value string, host *Host) error {
 	case strings.Contains(value, "\n"):
 		more, err := jsontree.ParseObject([]byte(value))
 		if err != nil {
-			if more, err = toml.Parse([]byte(value)); err != nil {
+			if more, err = host.parseTOML([]byte(value)); err != nil {
 				return errors.New("failed to parse multiline as TOML or JSON")
 			}
 		}
@@ -47,13 +46,13 @@ func addConfig(config *jsontree.Object, value string, host *Host) error {
 			return fmt.Errorf("failed to set %s to %s: %s is no table", key, text, blocked)
 		}
 	case ext == ".toml" || ext == ".json":
-		return addConfigFile(config, value)
+		return addConfigFile(config, value, host)
 	default:
 		for _, dir := range configDirs(host) {
 			for _, ext := range []string{".toml", ".json"} {
 				file := filepath.Join(dir, "flux", "config", value+ext)
 				if _, err := os.Stat(file); err == nil {
-					return addConfigFile(config, file)
+					return addConfigFile(config, file, host)
 				}
 			}
 		}
@@ -62,12 +61,12 @@ func addConfig(config *jsontree.Object, value string, host *Host) error {
 	return nil
 }
 
-func addConfigFile(config *jsontree.Object, name string) error {
+func addConfigFile(config *jsontree.Object, name string, host *Host) error {
 	text, err := os.ReadFile(name)
 	if err != nil {
 		return err
 	}
-	parse := toml.Parse
+	parse := host.parseTOML
 	if filepath.Ext(name) == ".json" {
 		parse = jsontree.ParseObject
 	}
@@ -76,6 +75,47 @@ func addConfigFile(config *jsontree.Object, name string) error {
 		return fmt.Errorf("parse error: %s: %w", name, err)
 	}
 	merge(config, more)
+	return nil
+}
+
+// parseTOML returns a TOML document as a JSON object with sorted members.
+func (h *Host) parseTOML(text []byte) (*jsontree.Object, error) {
+	if h.DecodeTOML == nil {
+		return nil, errors.New("this program does not read TOML; use JSON")
+	}
+	document, err := h.DecodeTOML(text)
+	if err != nil {
+		return nil, err
+	}
+	if err := checkTOML(document); err != nil {
+		return nil, err
+	}
+	tree, err := jsontree.From(document)
+	if err != nil {
+		return nil, err
+	}
+	return tree.(*jsontree.Object), nil
+}
+
+// checkTOML refuses dates and times, which have no form in JSON.
+func checkTOML(v any) error {
+	switch v := v.(type) {
+	case map[string]any:
+		for name, e := range v {
+			if err := checkTOML(e); err != nil {
+				return fmt.Errorf("%s: %w", name, err)
+			}
+		}
+	case []any:
+		for _, e := range v {
+			if err := checkTOML(e); err != nil {
+				return err
+			}
+		}
+	case string, bool, int64, float64:
+	default:
+		return fmt.Errorf("the value %v has no form in JSON", v)
+	}
 	return nil
 }
 

@@ -69,6 +69,7 @@ func startOracle(t *testing.T) *oracle {
 	}
 	o.host = Host{
 		Environ: self.Environ, Dir: self.Dir, Stdin: host.Stdin, Now: time.Now,
+		DecodeTOML: decodeVectorTOML,
 	}
 	for _, l := range self.Limits {
 		o.host.Limits = append(o.host.Limits, Limit{l[0].(string), int64(l[1].(float64))})

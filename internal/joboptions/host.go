@@ -14,6 +14,11 @@ type Host struct {
 	Stdin    io.Reader
 	Terminal bool // standard input is a terminal
 	Now      func() time.Time
+
+	// DecodeTOML reads a TOML document for --conf. Values are string, bool, int64, float64, []any and map[string]any;
+	// others are refused. TOML is refused if DecodeTOML is nil, as ThisProcess leaves it: this module depends on no TOML
+	// library.
+	DecodeTOML func(text []byte) (map[string]any, error)
 }
 
 // Limit is one soft resource limit.
