@@ -49,7 +49,8 @@
 //
 //   - Zero is never "not set": Tasks(0), Duration(0) and empty texts are errors.
 //   - Resource limits are not passed on unless [Spec.RLimit] sets them; see [Command].
-//   - Regular expressions in [Spec.EnvRules] are those of package regexp.
+//   - Patterns in [Spec.EnvRules] are regular expressions of package regexp and globs of fnmatch(3), not those of
+//     Python.
 //   - [Spec.File] takes any bytes. Flux puts text with a NUL into JSON that its own parser refuses.
 //   - [Directives] refuses a triple quote that is open at the end of a script.
 //

@@ -8,7 +8,7 @@ import (
 	"regexp"
 	"strings"
 
-	"github.com/flux-sdk/flux/internal/glob"
+	"github.com/flux-sdk/flux/codec"
 	"github.com/flux-sdk/flux/internal/jsontree"
 )
 
@@ -67,14 +67,14 @@ func (r *Rules) apply(rules []string, depth int) error {
 
 func (r *Rules) one(rule string, depth int) error {
 	if pattern, ok := strings.CutPrefix(rule, "-"); ok {
-		re, err := compile(pattern)
+		matches, err := matcher(pattern)
 		if err != nil {
 			return err
 		}
 		// What is removed is listed first, because a removal moves the members.
 		var remove []string
 		for _, m := range r.Env.Members() {
-			if re.MatchString(m.Name) {
+			if matches(m.Name) {
 				remove = append(remove, m.Name)
 			}
 		}
@@ -100,12 +100,12 @@ func (r *Rules) one(rule string, depth int) error {
 	name, value, assigned := strings.Cut(rule, "=")
 	switch {
 	case !assigned:
-		re, err := compile(name)
+		matches, err := matcher(name)
 		if err != nil {
 			return err
 		}
 		for _, m := range r.Process.Members() {
-			if _, ok := r.Env.Get(m.Name); !ok && re.MatchString(m.Name) {
+			if _, ok := r.Env.Get(m.Name); !ok && matches(m.Name) {
 				r.Env.Set(m.Name, m.Value)
 			}
 		}
@@ -123,17 +123,27 @@ func (r *Rules) one(rule string, depth int) error {
 	return err
 }
 
-// compile returns a pattern, which is a glob unless it begins with a slash.
-func compile(pattern string) (*regexp.Regexp, error) {
+// MatchGlob reports whether a name matches a glob, by the rules of [codec.Match] except that the empty pattern matches
+// the empty name only. The Flux commands match by the rules of Python, where [^a] and a backslash have no meaning of
+// their own.
+func MatchGlob(pattern, name string) bool {
+	if pattern == "" {
+		return name == ""
+	}
+	return codec.Match(pattern, name)
+}
+
+// matcher returns a function that matches names with a pattern, which is a glob unless it begins with a slash.
+func matcher(pattern string) (func(name string) bool, error) {
 	expr, isExpr := strings.CutPrefix(pattern, "/")
 	if !isExpr {
-		return glob.Compile(pattern), nil
+		return func(name string) bool { return MatchGlob(pattern, name) }, nil
 	}
 	re, err := regexp.Compile(`\A(?:` + strings.TrimRight(expr, "/") + `)`)
 	if err != nil {
 		return nil, fmt.Errorf("the pattern %q: %w", pattern, err)
 	}
-	return re, nil
+	return re.MatchString, nil
 }
 
 var variable = regexp.MustCompile(`\$(?:(\$)|([_A-Za-z][_A-Za-z0-9]*)|\{([_A-Za-z][_A-Za-z0-9]*)\}|)`)

@@ -37,6 +37,8 @@ func TestApply(t *testing.T) {
 		expand string
 	}{
 		{"", `{"FOO":"foo","FOO2":"two","BAR":"bar","EMPTY":""}`, `{}`},
+		{"-", `{"FOO":"foo","FOO2":"two","BAR":"bar","EMPTY":""}`, `{}`},
+		{"-[!F]* -?OO2", `{"FOO":"foo"}`, `{}`},
 		{"-FOO*", `{"BAR":"bar","EMPTY":""}`, `{}`},
 		{"-* FOO", `{"FOO":"foo"}`, `{}`},
 		{"-* FOO=1 FOO*", `{"FOO":"1","FOO2":"two"}`, `{}`},

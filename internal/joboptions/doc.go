@@ -7,7 +7,9 @@
 //   - A count that is an empty string is an error, not unset.
 //   - --begin-time takes "now", an offset with a sign, and dates and times in the forms of RFC 3339, but no words
 //     such as "tomorrow"; an RFC 3339 time is read as what it says.
-//   - Regular expressions in --env and --rlimit are those of package regexp.
+//   - Regular expressions in --env are those of package regexp. Globs in --env and --rlimit are those of fnmatch(3),
+//     as elsewhere in Flux, where the commands have those of Python: [^a] is the same as [!a], and a backslash quotes.
+//   - TOML for --conf is read if the program brings a decoder; see [Host].
 //   - Values of --setopt and --setattr that are no JSON numbers (NaN, Infinity) are text.
 //   - Parameters of --dependency that are no JSON numbers (inf, nan, 1_000) are text, and a fragment is an error.
 //   - --define (Python expressions), --add-brokers and plugins are not supported.

@@ -5,7 +5,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/flux-sdk/flux/internal/glob"
+	"github.com/flux-sdk/flux/internal/envrules"
 )
 
 // notPropagated are the limits that jobs do not get unless a rule asks for them.
@@ -29,15 +29,15 @@ func filterLimits(rules []string, process []Limit) ([]Limit, error) {
 	}
 	for _, rule := range rules {
 		if pattern, ok := strings.CutPrefix(rule, "-"); ok {
-			re := glob.Compile(strings.ToLower(pattern))
-			limits = slices.DeleteFunc(limits, func(l Limit) bool { return re.MatchString(l.Name) })
+			limits = slices.DeleteFunc(limits, func(l Limit) bool {
+				return envrules.MatchGlob(strings.ToLower(pattern), l.Name)
+			})
 			continue
 		}
 		name, value, assigned := strings.Cut(rule, "=")
-		re := glob.Compile(strings.ToLower(name))
 		found := false
 		for _, l := range process {
-			if re.MatchString(l.Name) {
+			if envrules.MatchGlob(strings.ToLower(name), l.Name) {
 				found = true
 				if !assigned {
 					set(l)
