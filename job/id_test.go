@@ -142,15 +142,6 @@ func checkParseError(t *testing.T, err error, input string) {
 	}
 }
 
-func TestIDWordAndEmojiTables(t *testing.T) {
-	if n := len(words()); n != numWords || len(wordValues()) != numWords {
-		t.Errorf("%d words, %d different", n, len(wordValues()))
-	}
-	if n := len(emoji()); n != numEmoji || len(emojiValues()) != numEmoji {
-		t.Errorf("%d emoji, %d different", n, len(emojiValues()))
-	}
-}
-
 func TestIDErrorSaysWhere(t *testing.T) {
 	for in, want := range map[string]string{
 		"f3gcqYbS0":  `job: invalid job id "f3gcqYbS0": '0' is not a base58 digit (offset 8)`,

@@ -44,5 +44,3 @@ func shorten(s string) string {
 const spaces = " \t\n\v\f\r"
 
 func trimSpaceLeft(s string) string { return strings.TrimLeft(s, spaces) }
-
-func trimSpaceRight(s string) string { return strings.TrimRight(s, spaces) }

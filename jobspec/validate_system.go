@@ -122,7 +122,7 @@ func (v *validator) dependency(path, scheme, value string) {
 			v.bad(below(path, "value"), "must be seconds since 1970", value)
 		}
 	case "after", "afterstart", "afterany", "afterok", "afternotok":
-		if !mayBeJobID(value) {
+		if !isJobID(value) {
 			v.bad(below(path, "value"), "must be the id of a job", value)
 		}
 	}
@@ -298,7 +298,7 @@ func (v *validator) hostlist(path string, value any) {
 
 func (v *validator) ranks(path string, value any) {
 	if text, ok := v.str(path, value); ok {
-		if err := checkIdset(text); err != nil {
+		if err := checkRanks(text); err != nil {
 			v.bad(path, "must be an idset: "+err.Error(), value)
 		}
 	}
