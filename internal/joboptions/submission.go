@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/flux-sdk/flux/idset"
 	"github.com/flux-sdk/flux/jobspec"
 )
 
@@ -87,13 +88,19 @@ func Parse(argv []string, host Host) (*Submission, error) {
 	return s, nil
 }
 
+// isIdset tells whether text is a set of tasks rather than the name of a file.
+func isIdset(text string) bool {
+	_, err := idset.Parse(text)
+	return err == nil
+}
+
 // settings takes over what concerns the command rather than a job.
 func (s *Submission) settings(a *arguments) {
 	s.DryRun, s.Quiet, s.Verbose = a.set("dry_run"), a.set("quiet"), a.count["verbose"]
 	s.Watch, s.Progress, s.Rate = a.set("watch"), a.set("progress"), a.set("jps")
 	s.Shuffle, s.Background = a.set("shuffle"), a.set("bg")
 	s.LabelIO, s.Unbuffered, s.WaitEvent = a.set("label_io"), a.set("unbuffered"), a.text["wait_event"]
-	if _, err := parseIDs(a.text["input"]); err == nil && a.command == "run" && a.has("input") {
+	if a.command == "run" && a.has("input") && isIdset(a.text["input"]) {
 		s.StdinRanks = a.text["input"]
 	}
 	if a.command == "alloc" {
@@ -147,12 +154,12 @@ func (s *Submission) copies(a *arguments) iter.Seq2[*Job, error] {
 			yield(s.job(a, ""))
 			return
 		}
-		ids, err := parseIDs(cc + bcc)
+		ids, err := idset.Parse(cc + bcc)
 		if err != nil {
-			yield(nil, fmt.Errorf("--cc: %w", err))
+			yield(nil, fmt.Errorf("--cc: invalid idset '%s': %w", cc+bcc, err))
 			return
 		}
-		for id := range ids {
+		for id := range ids.All() {
 			line, err := a.format(replacements{named: map[string]any{"cc": int64(id)}})
 			if err != nil {
 				yield(nil, err)
@@ -195,7 +202,7 @@ func (s *Submission) job(a *arguments, cc string) (*Job, error) {
 		return nil, err
 	}
 	bulk := a.command == "submit" || a.command == "bulksubmit"
-	if _, err := parseIDs(a.text["input"]); err == nil && a.has("input") && bulk {
+	if bulk && a.has("input") && isIdset(a.text["input"]) {
 		return nil, errors.New("per-task input not supported for submit")
 	}
 	return job, nil

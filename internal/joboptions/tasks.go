@@ -68,10 +68,8 @@ func taskSpec(a *arguments, host *Host) (*jobspec.Spec, error) {
 	if err := setDirectoryAndLimit(spec, a, host); err != nil {
 		return nil, err
 	}
-	if input, given := a.text["input"]; given {
-		if _, err := parseIDs(input); err != nil {
-			spec.Stdin(input)
-		}
+	if input, given := a.text["input"]; given && !isIdset(input) {
+		spec.Stdin(input)
 	}
 	setOutput(spec, a, a.text["output"])
 	return spec, nil
