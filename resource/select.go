@@ -2,7 +2,6 @@ package resource
 
 import (
 	"fmt"
-	"strings"
 
 	"github.com/flux-sdk/flux"
 	"github.com/flux-sdk/flux/hostlist"
@@ -71,15 +70,7 @@ func (r R) SelectHosts(hosts hostlist.List) R {
 // SelectProperty returns the nodes that have all of these properties. A name that begins with ^ selects the nodes that
 // do not have the property, as in constraints (RFC 31). Without names it returns all nodes.
 func (r R) SelectProperty(names ...string) R {
-	ranks := r.Ranks()
-	for _, name := range names {
-		if name, not := strings.CutPrefix(name, "^"); not {
-			ranks = ranks.Difference(r.properties[name])
-		} else {
-			ranks = ranks.Intersect(r.properties[name])
-		}
-	}
-	return r.SelectRanks(ranks)
+	return r.SelectRanks(r.withProperties(names))
 }
 
 // Queue returns the nodes of a queue, given the properties that the configuration of the queue requires. It is
