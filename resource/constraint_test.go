@@ -34,17 +34,17 @@ func TestSelect(t *testing.T) {
 		t.Fatal(err)
 	}
 	for expr, want := range map[string]string{
-		"big":                       "2-4",
-		"^big":                      "0-1,5",
-		"big,^big":                  "",
-		"host:n[1-2],m":             "1-2,4-5",
-		"rank:0-9":                  "0-5",
-		"rank:0 or host:m":          "0,4-5",
-		"not (big or rank:0)":       "1,5",
-		"big host:m":                "4",
-		"none":                      "",
+		"big":                    "2-4",
+		"^big":                   "0-1,5",
+		"big,^big":               "",
+		"host:n[1-2],m":          "1-2,4-5",
+		"rank:0-9":               "0-5",
+		"rank:0 or host:m":       "0,4-5",
+		"not (big or rank:0)":    "1,5",
+		"big host:m":             "4",
+		"none":                   "",
 		"host:n[0-1048575] -big": "0-1",
-		"rank:0-4294967294 -big":    "0-1,5",
+		"rank:0-4294967294 -big": "0-1,5",
 	} {
 		c, err := jobspec.ParseConstraint(expr)
 		if err != nil {

@@ -17,7 +17,7 @@
 //	                                                                            takes its last resource
 //	members that the command does not know  drops them                          keeps those of the first set
 //	time before 1970                        none                                keeps it
-//	Select, hosts of an R_lite that is out  takes them in order of R_lite       in order of rank, as RFC 20 says
+//	Select, hosts of an R_lite that is out  takes them in order of R_lite       in order of rank, as flux R does
 //	  of order (the Python class)
 //	Select, several idsets in ranks         joined to one text, so that ids     their union
 //	                                        out of order are an error
