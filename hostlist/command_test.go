@@ -2,14 +2,13 @@ package hostlist
 
 import (
 	"bytes"
-	"math/rand/v2"
 	"os/exec"
 	"strconv"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/flux-sdk/flux/idset"
+	"github.com/flux-sdk/flux/internal/formattest"
 )
 
 func hostNames(l List) string { return strings.Join(l.Hosts(), ",") }
@@ -20,9 +19,7 @@ func TestCommand(t *testing.T) {
 	if err != nil {
 		t.Skip("flux is not on PATH: not tested: that hostlist agrees with flux hostlist on random input")
 	}
-	seed := uint64(time.Now().UnixNano())
-	t.Logf("seed %d", seed)
-	random := rand.New(rand.NewPCG(seed, 0))
+	random := formattest.Random(t)
 	for _, tt := range []struct {
 		name   string
 		args   []string

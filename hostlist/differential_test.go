@@ -5,10 +5,10 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/flux-sdk/flux/idset"
 	"github.com/flux-sdk/flux/internal/fluxpython"
+	"github.com/flux-sdk/flux/internal/formattest"
 )
 
 // hostlistScript answers requests with Flux's own class.
@@ -62,14 +62,12 @@ const trials = 2500 // for each operation
 
 func TestDifferential(t *testing.T) {
 	python := fluxpython.Start(t, hostlistScript, "that hostlist agrees with Flux's Hostlist class on random input")
-	seed := uint64(time.Now().UnixNano())
-	t.Logf("seed %d, %d inputs for each operation", seed, trials)
-	random := rand.New(rand.NewPCG(seed, 0))
+	random := formattest.Random(t)
 
 	t.Run("decode", func(t *testing.T) {
 		strictly, leniently := 0, 0
 		for range trials {
-			text := mutate(random, randomText(random, 0))
+			text := mutate(random)
 			var want answer
 			wantErr := python.Call(request{Op: "decode", A: text}, &want)
 			l, err := ParseLenient(text)
@@ -253,26 +251,12 @@ func randomText(random *rand.Rand, width int) string {
 	return b.String()
 }
 
-// mutate inserts, drops or replaces a few characters in two texts of three, and keeps ranges short.
-func mutate(random *rand.Rand, text string) string {
-	alphabet := []string{"0", "1", "9", ",", " ", "\t", "[", "]", "-", "+", "x", "\n", "é"}
-	original := text
-	for random.IntN(3) > 0 {
-		at := random.IntN(len(text) + 1)
-		insert, rest := alphabet[random.IntN(len(alphabet))], text[at:]
-		if random.IntN(3) > 0 && rest != "" {
-			rest = rest[1:]
-		}
-		if random.IntN(3) == 0 {
-			insert = ""
-		}
-		text = text[:at] + insert + rest
-	}
-	text = strings.ToValidUTF8(text, "")
-	for number := range strings.FieldsFuncSeq(text, func(r rune) bool { return r < '0' || r > '9' }) {
-		if len(number) > 4 {
-			return original
-		}
+// mutate returns a text that is near to a hostlist, and keeps ranges short.
+func mutate(random *rand.Rand) string {
+	original := randomText(random, 0)
+	text := formattest.Mutate(random, original, "0019,, \t[]--+x\né")
+	if formattest.MaxDigits(text) > 4 {
+		return original
 	}
 	return text
 }

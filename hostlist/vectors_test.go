@@ -1,14 +1,16 @@
 package hostlist
 
 import (
-	"bufio"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"os"
 	"slices"
 	"testing"
+
+	"github.com/flux-sdk/flux/internal/formattest"
 )
+
+const vectors = "testdata/hostlist.jsonl"
 
 // vector is one line of testdata/hostlist.jsonl: what flux-core 0.88 made of an input.
 type vector struct {
@@ -21,7 +23,7 @@ type vector struct {
 
 func TestVectors(t *testing.T) {
 	count, differ := 0, map[string]bool{}
-	for v := range readVectors(t) {
+	for v := range formattest.Vectors[vector](t, vectors) {
 		count++
 		name := v.Op + " " + string(v.In)
 		problem := check(t, v, Parse)
@@ -36,13 +38,13 @@ func TestVectors(t *testing.T) {
 	if count != 1497 || len(differ) != len(differences) {
 		t.Errorf("%d vectors, %d listed differences found of %d", count, len(differ), len(differences))
 	}
-	t.Logf("%d vectors, %d of them differ on purpose", count, len(differ))
+	t.Logf("hostlist.jsonl: %d vectors, %d of them differ on purpose", count, len(differ))
 }
 
 // TestVectorsLenient holds ParseLenient to the C library where Parse is strict.
 func TestVectorsLenient(t *testing.T) {
 	count, differ := 0, 0
-	for v := range readVectors(t) {
+	for v := range formattest.Vectors[vector](t, vectors) {
 		if v.Op != "decode" {
 			continue
 		}
@@ -59,30 +61,6 @@ func TestVectorsLenient(t *testing.T) {
 	}
 	if count != 672 || differ != len(lenientDifferences) {
 		t.Errorf("%d vectors, %d listed differences found of %d", count, differ, len(lenientDifferences))
-	}
-}
-
-func readVectors(t *testing.T) func(yield func(vector) bool) {
-	return func(yield func(vector) bool) {
-		file, err := os.Open("testdata/hostlist.jsonl")
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer file.Close()
-		lines := bufio.NewScanner(file)
-		lines.Buffer(nil, 1<<20)
-		for lines.Scan() {
-			var v vector
-			if err := json.Unmarshal(lines.Bytes(), &v); err != nil {
-				t.Fatal(err)
-			}
-			if !yield(v) {
-				return
-			}
-		}
-		if err := lines.Err(); err != nil {
-			t.Fatal(err)
-		}
 	}
 }
 

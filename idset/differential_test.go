@@ -6,9 +6,9 @@ import (
 	"strconv"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/flux-sdk/flux/internal/fluxpython"
+	"github.com/flux-sdk/flux/internal/formattest"
 )
 
 // idsetScript answers requests with Flux's own class.
@@ -48,14 +48,12 @@ const trials = 2500 // for each operation
 
 func TestDifferential(t *testing.T) {
 	python := fluxpython.Start(t, idsetScript, "that idset agrees with Flux's IDset class on random input")
-	seed := uint64(time.Now().UnixNano())
-	t.Logf("seed %d, %d inputs for each operation", seed, trials)
-	random := rand.New(rand.NewPCG(seed, 0))
+	random := formattest.Random(t)
 
 	t.Run("decode", func(t *testing.T) {
 		accepted := 0
 		for range trials {
-			if decodeBoth(t, python, mutate(random, randomText(random))) {
+			if decodeBoth(t, python, mutate(random)) {
 				accepted++
 			}
 		}
@@ -199,27 +197,11 @@ func randomText(random *rand.Rand) string {
 	return text
 }
 
-// mutate inserts, drops or replaces a few characters in one text of two. It makes no number above 2147483647.
-func mutate(random *rand.Rand, text string) string {
-	const alphabet = "0019,,--[] x+\té"
-	for random.IntN(2) == 0 {
-		at := random.IntN(len(text) + 1)
-		runes := []rune(alphabet)
-		insert := string(runes[random.IntN(len(runes))])
-		rest := text[at:]
-		if random.IntN(3) > 0 && rest != "" && rest[0] < 0x80 {
-			rest = rest[1:]
-		}
-		if random.IntN(3) == 0 {
-			insert = ""
-		}
-		text = text[:at] + insert + rest
-	}
-	text = strings.ToValidUTF8(text, "")
-	for number := range strings.FieldsFuncSeq(text, func(r rune) bool { return r < '0' || r > '9' }) {
-		if len(number) > 6 {
-			return ""
-		}
+// mutate returns a text that is near to an idset. It has no number of more than six digits.
+func mutate(random *rand.Rand) string {
+	text := formattest.Mutate(random, randomText(random), "0019,,--[] x+\té")
+	if formattest.MaxDigits(text) > 6 {
+		return ""
 	}
 	return text
 }

@@ -1,14 +1,14 @@
 package idset
 
 import (
-	"bufio"
 	"encoding/json"
 	"errors"
-	"os"
 	"slices"
 	"strings"
 	"testing"
 	"unicode"
+
+	"github.com/flux-sdk/flux/internal/formattest"
 )
 
 // vector is one line of testdata/idset.jsonl: what flux-core 0.88 made of an input.
@@ -33,7 +33,7 @@ var differences = map[string]string{
 
 func TestVectors(t *testing.T) {
 	count, differ := 0, map[string]bool{}
-	for v := range readVectors(t) {
+	for v := range formattest.Vectors[vector](t, "testdata/idset.jsonl") {
 		count++
 		name := v.Op + " " + string(v.In)
 		problem := check(t, v)
@@ -48,31 +48,7 @@ func TestVectors(t *testing.T) {
 	if count != 1434 || len(differ) != len(differences) {
 		t.Errorf("%d vectors, %d listed differences found of %d", count, len(differ), len(differences))
 	}
-	t.Logf("%d vectors, %d of them differ on purpose", count, len(differ))
-}
-
-func readVectors(t *testing.T) func(yield func(vector) bool) {
-	return func(yield func(vector) bool) {
-		file, err := os.Open("testdata/idset.jsonl")
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer file.Close()
-		lines := bufio.NewScanner(file)
-		lines.Buffer(nil, 1<<20)
-		for lines.Scan() {
-			var v vector
-			if err := json.Unmarshal(lines.Bytes(), &v); err != nil {
-				t.Fatal(err)
-			}
-			if !yield(v) {
-				return
-			}
-		}
-		if err := lines.Err(); err != nil {
-			t.Fatal(err)
-		}
-	}
+	t.Logf("idset.jsonl: %d vectors, %d of them differ on purpose", count, len(differ))
 }
 
 // encodings are the texts of a set under the four flag combinations of idset_encode.

@@ -12,6 +12,7 @@ import (
 
 	"github.com/flux-sdk/flux"
 	"github.com/flux-sdk/flux/internal/fluxpython"
+	"github.com/flux-sdk/flux/internal/formattest"
 )
 
 // jobScript answers with Flux's own JobID class, its parser of durations, and its library of task maps.
@@ -75,9 +76,7 @@ const trials = 2500 // for each operation
 
 func TestDifferential(t *testing.T) {
 	python := fluxpython.Start(t, jobScript, "that ids, durations, events and task maps agree with Flux on random input")
-	seed := uint64(time.Now().UnixNano())
-	t.Logf("seed %d, %d inputs for each operation", seed, trials)
-	random := rand.New(rand.NewPCG(seed, 0))
+	random := formattest.Random(t)
 	t.Run("spellings", func(t *testing.T) {
 		for range trials {
 			id := randomID(random)
@@ -99,33 +98,11 @@ func TestDifferential(t *testing.T) {
 // randomID returns an id of any size: ids of short texts are as likely as those of long ones.
 func randomID(random *rand.Rand) ID { return ID(random.Uint64() >> random.IntN(64)) }
 
-// mutate changes, removes or inserts a few characters.
-func mutate(random *rand.Rand, s, alphabet string) string {
-	letters := []rune(alphabet)
-	text := []rune(s)
-	for range random.IntN(3) {
-		i, letter := random.IntN(len(text)+1), letters[random.IntN(len(letters))]
-		switch random.IntN(3) {
-		case 0:
-			text = append(text[:i:i], append([]rune{letter}, text[i:]...)...)
-		case 1:
-			if i < len(text) {
-				text = append(text[:i:i], text[i+1:]...)
-			}
-		default:
-			if i < len(text) {
-				text[i] = letter
-			}
-		}
-	}
-	return string(text)
-}
-
 func compareIDs(t *testing.T, python *fluxpython.Process, random *rand.Rand) {
 	accepted, differ := 0, map[string]int{}
 	for range trials {
 		in := spell(randomID(random), allSpellings[random.IntN(len(allSpellings))])
-		in = mutate(random, in, "0123456789abcdefxzOIl.- \tfƒ😃🚀+job")
+		in = formattest.Mutate(random, in, "0123456789abcdefxzOIl.- \tfƒ😃🚀+job")
 		var want string
 		wantErr := python.Call(request{"id", in}, &want)
 		got, err := ParseID(in)
@@ -169,7 +146,7 @@ func compareDurations(t *testing.T, python *fluxpython.Process, random *rand.Ran
 	for range trials {
 		value := math.Exp(random.Float64()*30 - 10)
 		in := fmt.Sprintf("%.*g", random.IntN(12)+1, value) + units[random.IntN(len(units))]
-		in = mutate(random, in, "0123456789.eE+-smhdx infinity_")
+		in = formattest.Mutate(random, in, "0123456789.eE+-smhdx infinity_")
 		var raw json.RawMessage
 		wantErr := python.Call(request{"duration", in}, &raw)
 		got, err := ParseDuration(in)
@@ -242,7 +219,7 @@ func compareTaskmaps(t *testing.T, python *fluxpython.Process, random *rand.Rand
 			}
 			in = string(wrapped)
 		}
-		in = mutate(random, in, "0123456789,;[](){}- ")
+		in = formattest.Mutate(random, in, "0123456789,;[](){}- ")
 		var want decodedTaskmap
 		wantErr := python.Call(request{"taskmap", in}, &want)
 		got, err := ParseTaskmap(in)
@@ -282,8 +259,8 @@ func compareEvents(t *testing.T, python *fluxpython.Process, random *rand.Rand) 
 	for range trials {
 		e := Event{
 			Time:    time.Unix(random.Int64N(1<<32), random.Int64N(1e9)),
-			Name:    mutate(random, "finish", "aé日\"\\\n\x00<>&\u2028"),
-			Context: json.RawMessage(fmt.Sprintf(`{"id":%d,"note":%q}`, randomID(random), mutate(random, "x", "abc"))),
+			Name:    formattest.Mutate(random, "finish", "aé日\"\\\n\x00<>&\u2028"),
+			Context: json.RawMessage(fmt.Sprintf(`{"id":%d,"note":%q}`, randomID(random), formattest.Mutate(random, "x", "abc"))),
 		}
 		var want struct {
 			Name      string

@@ -1,11 +1,10 @@
 package job
 
 import (
-	"bufio"
-	"bytes"
 	"encoding/json"
-	"os"
 	"testing"
+
+	"github.com/flux-sdk/flux/internal/formattest"
 )
 
 // A vector is one line of a file of testdata: what the tools of flux-core 0.88 did with an input.
@@ -40,16 +39,9 @@ func decodeJSON(t *testing.T, data []byte, v any) {
 func forEachVector(t *testing.T, file string, want map[string]int, differences map[string]string,
 	f func(t *testing.T, v vector) (refused bool)) {
 	t.Helper()
-	data, err := os.ReadFile("testdata/" + file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	got, used := map[string]int{}, map[string]bool{}
-	scanner := bufio.NewScanner(bytes.NewReader(data))
-	scanner.Buffer(nil, 1<<20)
-	for scanner.Scan() {
-		var v vector
-		decodeJSON(t, scanner.Bytes(), &v)
+	got, used, total := map[string]int{}, map[string]bool{}, 0
+	for v, line := range formattest.Vectors[vector](t, "testdata/"+file) {
+		total++
 		got[v.Op]++
 		refused := f(t, v)
 		key := v.Op + " " + string(v.In)
@@ -61,11 +53,8 @@ func forEachVector(t *testing.T, file string, want map[string]int, differences m
 					key, refused, v.Error != nil, reason)
 			}
 		case refused != (v.Error != nil):
-			t.Errorf("%s: refused %t; Flux has %s", key, refused, scanner.Text())
+			t.Errorf("%s: refused %t; Flux has %s", key, refused, line)
 		}
-	}
-	if err := scanner.Err(); err != nil {
-		t.Fatal(err)
 	}
 	for op, n := range want {
 		if got[op] != n {
@@ -77,4 +66,5 @@ func forEachVector(t *testing.T, file string, want map[string]int, differences m
 			t.Errorf("%s: listed difference %q is not in the file", file, key)
 		}
 	}
+	t.Logf("%s: %d vectors, %d of them differ on purpose", file, total, len(used))
 }

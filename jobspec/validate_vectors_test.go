@@ -1,14 +1,13 @@
 package jobspec_test
 
 import (
-	"bufio"
 	"encoding/json"
 	"errors"
-	"os"
 	"slices"
 	"strings"
 	"testing"
 
+	"github.com/flux-sdk/flux/internal/formattest"
 	"github.com/flux-sdk/flux/jobspec"
 )
 
@@ -126,18 +125,8 @@ func vectorText(t testing.TB, line []byte) (name, text string) {
 
 func readLines(t testing.TB, name string, each func([]byte)) {
 	t.Helper()
-	f, err := os.Open("testdata/" + name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	lines := bufio.NewScanner(f)
-	lines.Buffer(nil, 1<<20)
-	for lines.Scan() {
-		each(lines.Bytes())
-	}
-	if err := lines.Err(); err != nil {
-		t.Fatal(err)
+	for line := range formattest.Vectors[json.RawMessage](t, "testdata/"+name) {
+		each(line)
 	}
 }
 

@@ -6,12 +6,12 @@ import (
 	"math/rand/v2"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/flux-sdk/flux"
 	"github.com/flux-sdk/flux/hostlist"
 	"github.com/flux-sdk/flux/idset"
 	"github.com/flux-sdk/flux/internal/fluxpython"
+	"github.com/flux-sdk/flux/internal/formattest"
 	"github.com/flux-sdk/flux/jobspec"
 )
 
@@ -131,8 +131,7 @@ def handle(r):
 // may overlook a wrong one after it, which Select refuses.
 func TestDifferentialSelect(t *testing.T) {
 	python := fluxpython.Start(t, constraintScript, "that Select agrees with copy_constraint of Flux's ResourceSet")
-	seed := uint64(time.Now().UnixNano())
-	random := rand.New(rand.NewPCG(seed, 0))
+	random := formattest.Random(t)
 	same, refused, overlooked := 0, 0, 0
 	for range trials {
 		m := randomModel(random)
@@ -160,8 +159,8 @@ func TestDifferentialSelect(t *testing.T) {
 			t.Errorf("%s of %s: %s, %v; Flux has %s, %v", text, r, got.Ranks(), err, want, pythonErr)
 		}
 	}
-	t.Logf("seed %d: %d constraints: %d select the same, %d are refused by both, %d here only for a value not looked at",
-		seed, trials, same, refused, overlooked)
+	t.Logf("%d constraints: %d select the same, %d are refused by both, %d here only for a value not looked at",
+		trials, same, refused, overlooked)
 	if same < trials/4 || refused == 0 {
 		t.Error("the constraints do not test both answers")
 	}

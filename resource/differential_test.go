@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/flux-sdk/flux/internal/fluxpython"
+	"github.com/flux-sdk/flux/internal/formattest"
 )
 
 const trials = 2000 // for each operation
@@ -198,9 +199,7 @@ def handle(r):
 // TestDifferentialPython compares with the Python class, which knows cores and GPUs only.
 func TestDifferentialPython(t *testing.T) {
 	python := fluxpython.Start(t, resourceSetScript, "that the operations on R agree with Flux's ResourceSet class")
-	seed := uint64(time.Now().UnixNano())
-	t.Logf("seed %d, %d inputs for each operation", seed, trials)
-	random := rand.New(rand.NewPCG(seed, 0))
+	random := formattest.Random(t)
 	for _, op := range []string{"parse", "select", "union", "difference"} {
 		t.Run(op, func(t *testing.T) {
 			for range trials {

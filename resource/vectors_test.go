@@ -1,11 +1,9 @@
 package resource
 
 import (
-	"bufio"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"os"
 	"reflect"
 	"slices"
 	"strconv"
@@ -14,6 +12,7 @@ import (
 
 	"github.com/flux-sdk/flux/hostlist"
 	"github.com/flux-sdk/flux/idset"
+	"github.com/flux-sdk/flux/internal/formattest"
 )
 
 // A vector is one line of testdata/R.jsonl: what a `flux R` command of flux-core 0.88 did with its arguments and with
@@ -40,26 +39,15 @@ var differences = map[int]string{61: reasonIntersect, 62: reasonIntersect}
 func TestVectors(t *testing.T) {
 	want := map[string]int{"encode": 24, "append": 18, "diff": 18, "intersect": 19, "decode": 148,
 		"remap": 7, "rerank": 12, "set-property": 25}
-	file, err := os.Open("testdata/R.jsonl")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer file.Close()
 	got, line, differ := map[string]int{}, 0, 0
-	scanner := bufio.NewScanner(file)
-	scanner.Buffer(nil, 1<<20)
-	for scanner.Scan() {
-		var v vector
-		if err := json.Unmarshal(scanner.Bytes(), &v); err != nil {
-			t.Fatal(err)
-		}
+	for v, text := range formattest.Vectors[vector](t, "testdata/R.jsonl") {
 		got[v.Op]++
 		line++
 		out, err := run(v.Op, v.In.Args, v.In.R)
 		switch {
 		case err != nil && v.Error != nil:
 		case err != nil || v.Error != nil:
-			t.Errorf("%s\ngives error %v", scanner.Text(), err)
+			t.Errorf("%s\ngives error %v", text, err)
 		default:
 			if reason, different := differences[line]; different {
 				differ++
@@ -67,12 +55,9 @@ func TestVectors(t *testing.T) {
 					t.Errorf("line %d does not differ as listed: %s", line, reason)
 				}
 			} else if !sameJSON(t, out, v.Out) {
-				t.Errorf("line %d: %s\ngives %s", line, scanner.Text(), out)
+				t.Errorf("line %d: %s\ngives %s", line, text, out)
 			}
 		}
-	}
-	if err := scanner.Err(); err != nil {
-		t.Fatal(err)
 	}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("vectors by operation: %v; want %v", got, want)
@@ -80,6 +65,7 @@ func TestVectors(t *testing.T) {
 	if differ != len(differences) {
 		t.Errorf("%d listed differences are in the file; want %d", differ, len(differences))
 	}
+	t.Logf("R.jsonl: %d vectors, %d of them differ on purpose", line, differ)
 }
 
 // keepsMoreProperties reports whether two R are the same but for properties, of which ours has all that theirs has.

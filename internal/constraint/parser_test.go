@@ -1,13 +1,12 @@
 package constraint
 
 import (
-	"bufio"
 	"encoding/json"
 	"errors"
-	"os"
 	"strings"
 	"testing"
 
+	"github.com/flux-sdk/flux/internal/formattest"
 	"github.com/flux-sdk/flux/internal/jsontree"
 	"github.com/google/go-cmp/cmp"
 )
@@ -37,21 +36,14 @@ var differs = map[string]string{
 }
 
 func TestVectors(t *testing.T) {
-	f, err := os.Open("testdata/constraint.jsonl")
-	if err != nil {
-		t.Fatal(err)
+	type vector struct {
+		Parser, In string
+		Out        json.RawMessage
+		Error      *struct{ Text string }
 	}
-	defer f.Close()
 	count, different := 0, 0
-	for lines := bufio.NewScanner(f); lines.Scan(); count++ {
-		var v struct {
-			Parser, In string
-			Out        json.RawMessage
-			Error      *struct{ Text string }
-		}
-		if err := json.Unmarshal(lines.Bytes(), &v); err != nil {
-			t.Fatal(err)
-		}
+	for v := range formattest.Vectors[vector](t, "testdata/constraint.jsonl") {
+		count++
 		got, err := dialects[v.Parser].Parse(v.In)
 		if v.Error != nil {
 			want := v.Error.Text
@@ -82,7 +74,7 @@ func TestVectors(t *testing.T) {
 	if count != 340 {
 		t.Errorf("%d vectors, want 340", count)
 	}
-	t.Logf("%d vectors, %d of them with another text on purpose", count, different)
+	t.Logf("constraint.jsonl: %d vectors, %d of them with another text on purpose", count, different)
 }
 
 func TestParseDeep(t *testing.T) {

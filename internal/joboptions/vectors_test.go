@@ -1,7 +1,6 @@
 package joboptions
 
 import (
-	"bufio"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -14,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/flux-sdk/flux/internal/formattest"
 	"github.com/google/go-cmp/cmp"
 )
 
@@ -97,25 +97,18 @@ var words = map[string]string{
 
 func TestVectors(t *testing.T) {
 	host := vectorHost(t)
-	f, err := os.Open(filepath.Join(testdata, "jobspec.jsonl"))
-	if err != nil {
-		t.Fatal(err)
+	type vector struct {
+		In    []string
+		Out   json.RawMessage
+		Error *struct {
+			Exit int
+			Text string
+		}
+		Stderr string
 	}
-	defer f.Close()
 	count, jobs, refused, different := 0, 0, 0, 0
-	for lines := bufio.NewScanner(f); lines.Scan(); count++ {
-		var v struct {
-			In    []string
-			Out   json.RawMessage
-			Error *struct {
-				Exit int
-				Text string
-			}
-			Stderr string
-		}
-		if err := json.Unmarshal(lines.Bytes(), &v); err != nil {
-			t.Fatal(err)
-		}
+	for v := range formattest.Vectors[vector](t, filepath.Join(testdata, "jobspec.jsonl")) {
+		count++
 		name := strings.Join(v.In, " ")
 		text, err := vectorOutput(v.In, host, v.Stderr)
 		switch {
@@ -160,7 +153,7 @@ func TestVectors(t *testing.T) {
 	if count != 210 {
 		t.Errorf("%d vectors, want 210", count)
 	}
-	t.Logf("%d vectors: %d the same, %d refused alike, %d different on purpose", count, jobs, refused, different)
+	t.Logf("jobspec.jsonl: %d vectors: %d the same, %d refused alike, %d different on purpose", count, jobs, refused, different)
 }
 
 // vectorOutput returns what the command prints on standard output, and checks what it prints on standard error.
