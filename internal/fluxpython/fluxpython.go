@@ -36,12 +36,19 @@ func (e Error) Error() string { return string(e) }
 // what says what is not tested then.
 func Start(tb testing.TB, script, what string) *Process {
 	tb.Helper()
+	return StartEnv(tb, script, what, nil)
+}
+
+// StartEnv is Start with the environment of the process, in the form of os.Environ; nil is that of this process.
+func StartEnv(tb testing.TB, script, what string, environ []string) *Process {
+	tb.Helper()
 	flux, err := exec.LookPath("flux")
 	if err != nil {
 		tb.Skipf("flux is not on PATH: not tested: %s", what)
 	}
 	cmd := exec.Command(flux, "python", "-c", fastest+script+loop)
 	cmd.Stderr = os.Stderr
+	cmd.Env = environ
 	in, err := cmd.StdinPipe()
 	if err != nil {
 		tb.Fatal(err)

@@ -5,13 +5,14 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/flux-sdk/flux/internal/formattest"
 	"github.com/flux-sdk/flux/jobspec"
 	"github.com/google/go-cmp/cmp"
 )
 
 // TestFluxDirectives compares the directives of random scripts.
 func TestFluxDirectives(t *testing.T) {
-	o, r := startOracle(t), seeded(t)
+	o, r := startOracle(t), formattest.Random(t)
 	n := 5000
 	if testing.Short() {
 		n = 400
@@ -74,7 +75,7 @@ func TestFluxDirectives(t *testing.T) {
 
 // TestFluxBulk compares the lines that random uses of bulksubmit submit.
 func TestFluxBulk(t *testing.T) {
-	o, r := startOracle(t), seeded(t)
+	o, r := startOracle(t), formattest.Random(t)
 	n := 2500
 	if testing.Short() {
 		n = 250

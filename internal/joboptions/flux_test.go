@@ -1,12 +1,11 @@
 package joboptions
 
 import (
-	"bufio"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"math/rand/v2"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
@@ -14,62 +13,36 @@ import (
 	"testing"
 	"time"
 
+	"github.com/flux-sdk/flux/internal/fluxpython"
+	"github.com/flux-sdk/flux/internal/formattest"
 	"github.com/flux-sdk/flux/jobspec"
 	"github.com/google/go-cmp/cmp"
 )
 
 // oracle is a process that has Flux's own classes.
 type oracle struct {
-	in      io.WriteCloser
-	out     *bufio.Reader
+	python  *fluxpython.Process
 	host    Host
 	environ []string // in which flux was started
 }
 
 func startOracle(t *testing.T) *oracle {
-	flux, err := exec.LookPath("flux")
+	script, err := os.ReadFile(filepath.Join(testdata, "oracle.py"))
 	if err != nil {
-		t.Skip("flux is not installed: jobspecs and constraints were not compared with those of its own tools")
+		t.Fatal(err)
 	}
+	environ := []string{"PATH=/usr/bin:/bin", "HOME=" + t.TempDir(), "FOO=foo", "FOO2=two", "BAR=bar", "LANG=C.UTF-8"}
 	host := vectorHost(t)
-	cmd := exec.Command(flux, "python", filepath.Join(testdata, "oracle.py"))
-	cmd.Env = []string{"PATH=/usr/bin:/bin", "HOME=" + t.TempDir(), "FOO=foo", "FOO2=two", "BAR=bar", "LANG=C.UTF-8"}
-	var stderr strings.Builder
-	cmd.Stderr = &stderr
-	in, err := cmd.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		in.Close()
-		if err := cmd.Wait(); err != nil {
-			t.Errorf("flux python: %v\n%s", err, stderr.String())
-		}
-	})
-	o := &oracle{in: in, out: bufio.NewReader(out), environ: cmd.Env}
+	o := &oracle{environ: environ}
+	o.python = fluxpython.StartEnv(t, string(script), "that command lines give the jobspecs of Flux's commands", environ)
 	var self struct {
 		Environ []string
 		Dir     string
 		Limits  [][2]any
 	}
-	line, err := o.out.ReadBytes('\n')
-	if err != nil {
-		in.Close()
-		t.Skipf("flux python cannot run the comparison, which was not made: %v", err)
-	}
-	if err := json.Unmarshal(line, &self); err != nil {
-		t.Fatal(err)
-	}
+	o.python.MustCall(map[string]bool{"self": true}, &self)
 	o.host = Host{
-		Environ: self.Environ, Dir: self.Dir, Stdin: host.Stdin, Now: time.Now,
-		DecodeTOML: decodeVectorTOML,
+		Environ: self.Environ, Dir: self.Dir, Stdin: host.Stdin, Now: time.Now, DecodeTOML: decodeVectorTOML,
 	}
 	for _, l := range self.Limits {
 		o.host.Limits = append(o.host.Limits, Limit{l[0].(string), int64(l[1].(float64))})
@@ -85,25 +58,9 @@ type verdict struct {
 
 func (o *oracle) ask(t *testing.T, request any) verdict {
 	t.Helper()
-	if err := json.NewEncoder(o.in).Encode(request); err != nil {
-		t.Fatal(err)
-	}
-	line, err := o.out.ReadBytes('\n')
-	if err != nil {
-		t.Fatal(err)
-	}
 	var v verdict
-	if err := json.Unmarshal(line, &v); err != nil {
-		t.Fatalf("%s: %v", line, err)
-	}
+	o.python.MustCall(request, &v)
 	return v
-}
-
-// seeded returns a generator whose seed the test prints.
-func seeded(t *testing.T) *rand.Rand {
-	seed := uint64(time.Now().UnixNano())
-	t.Logf("seed %d", seed)
-	return rand.New(rand.NewPCG(seed, 0))
 }
 
 // choices are values of options, good and bad.
@@ -190,7 +147,7 @@ func forgotten(argv []string) bool {
 
 // TestFluxOptions compares jobspecs of random command lines with those of Flux.
 func TestFluxOptions(t *testing.T) {
-	o, r := startOracle(t), seeded(t)
+	o, r := startOracle(t), formattest.Random(t)
 	n := 4500
 	if testing.Short() {
 		n = 300
@@ -268,7 +225,7 @@ func randomExpr(r *rand.Rand, b *strings.Builder, depth int) {
 
 // TestFluxConstraints compares random constraint expressions.
 func TestFluxConstraints(t *testing.T) {
-	o, r := startOracle(t), seeded(t)
+	o, r := startOracle(t), formattest.Random(t)
 	n := 4000
 	if testing.Short() {
 		n = 400
@@ -310,7 +267,7 @@ func TestFluxConstraints(t *testing.T) {
 
 // TestFluxDryRun compares with the real commands as they are run.
 func TestFluxDryRun(t *testing.T) {
-	o, r := startOracle(t), seeded(t)
+	o, r := startOracle(t), formattest.Random(t)
 	n := 40
 	if testing.Short() {
 		n = 4

@@ -1,8 +1,8 @@
-"""Answers lines of JSON on standard input with what the classes behind flux submit, run, batch and alloc make of them.
+"""Tells what the classes behind flux submit, run, batch and alloc make of a request.
 
 {"argv": [...]} is a command line without "flux"; of bulksubmit the lines are shown that it would submit.
 {"expr": "..."} is a constraint expression of --requires, {"script": "..."} a batch script whose directives are wanted.
-The first line of output describes this process.
+{"self": true} asks for a description of this process.
 """
 import contextlib
 import io
@@ -10,7 +10,6 @@ import json
 import logging
 import os
 import resource
-import sys
 
 from flux.cli import alloc, base, batch, bulksubmit, run, submit
 from flux.constraint.parser import ConstraintSyntaxError
@@ -45,7 +44,19 @@ def jobspec(argv):
     return cmd.jobspec_create(args)
 
 
-def answer(request):
+def describe():
+    limits = [
+        [name[7:].lower(), resource.getrlimit(getattr(resource, name))[0]]
+        for name in resource.__dict__
+        if name.startswith("RLIMIT_")
+    ]
+    environ = [f"{name}={value}" for name, value in os.environ.items()]
+    return {"environ": environ, "dir": os.getcwd(), "limits": limits}
+
+
+def handle(request):
+    if "self" in request:
+        return describe()
     if "expr" in request:
         PARSER.lexer.pending_token = None
         try:
@@ -75,13 +86,3 @@ def answer(request):
     finally:
         logging.getLogger().removeHandler(handler)
 
-
-limits = [
-    [name[7:].lower(), resource.getrlimit(getattr(resource, name))[0]]
-    for name in resource.__dict__
-    if name.startswith("RLIMIT_")
-]
-environ = [f"{name}={value}" for name, value in os.environ.items()]
-print(json.dumps({"environ": environ, "dir": os.getcwd(), "limits": limits}), flush=True)
-for line in sys.stdin:
-    print(json.dumps(answer(json.loads(line))), flush=True)
