@@ -131,15 +131,7 @@ func BenchmarkAgainstFlux(b *testing.B) {
 			"parse+sort": func() { sorted := New("x[0-9]", w.a); sorted.Sort() },
 			"find last":  func() { l.Index(last) },
 		} {
-			b.Run(w.name+"/"+name, func(b *testing.B) {
-				ours := fluxpython.Fastest(operation)
-				for b.Loop() {
-					operation()
-				}
-				b.ReportMetric(ours, "fastest-ns/op")
-				b.ReportMetric(theirs[name], "flux-fastest-ns/op")
-				b.ReportMetric(theirs[name]/ours, "x-faster")
-			})
+			fluxpython.Compare(b, w.name+"/"+name, operation, theirs[name])
 		}
 	}
 }

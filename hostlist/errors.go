@@ -3,7 +3,8 @@ package hostlist
 import (
 	"errors"
 	"fmt"
-	"strconv"
+
+	"github.com/flux-sdk/flux/internal/excerpt"
 )
 
 // The causes of a [ParseError], for [errors.Is].
@@ -24,19 +25,8 @@ type ParseError struct {
 
 // Error returns the fragment, the offset and the reason.
 func (e *ParseError) Error() string {
-	return fmt.Sprintf("hostlist: error parsing %s at offset %d: %s", quote(e.Fragment), e.Offset, e.Reason)
+	return fmt.Sprintf("hostlist: error parsing %s at offset %d: %s", excerpt.Quote(e.Fragment), e.Offset, e.Reason)
 }
 
 // Unwrap returns e.Err.
 func (e *ParseError) Unwrap() error { return e.Err }
-
-// quote returns s in single quotes, with unprintable characters escaped and cut if it is long.
-func quote(s string) string {
-	const limit = 60 // bytes
-	more := ""
-	if len(s) > limit {
-		s, more = s[:limit], "..."
-	}
-	escaped := strconv.Quote(s)
-	return "'" + escaped[1:len(escaped)-1] + more + "'"
-}

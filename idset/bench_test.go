@@ -105,15 +105,7 @@ func BenchmarkAgainstFlux(b *testing.B) {
 			"format":  func() { _ = w.a.String() },
 			"iterate": func() { iterate(w.a) },
 		} {
-			b.Run(w.name+"/"+name, func(b *testing.B) {
-				ours := fluxpython.Fastest(operation)
-				for b.Loop() {
-					operation()
-				}
-				b.ReportMetric(ours, "fastest-ns/op")
-				b.ReportMetric(theirs[name], "flux-fastest-ns/op")
-				b.ReportMetric(theirs[name]/ours, "x-faster")
-			})
+			fluxpython.Compare(b, w.name+"/"+name, operation, theirs[name])
 		}
 	}
 }

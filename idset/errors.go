@@ -3,7 +3,8 @@ package idset
 import (
 	"errors"
 	"fmt"
-	"strconv"
+
+	"github.com/flux-sdk/flux/internal/excerpt"
 )
 
 // The causes of a [ParseError], for [errors.Is].
@@ -24,10 +25,10 @@ type ParseError struct {
 
 // Error returns the text of the C library for the same fault, with the offset and the reason.
 func (e *ParseError) Error() string {
-	fault := "error parsing range " + quote(e.Fragment)
+	fault := "error parsing range " + excerpt.Quote(e.Fragment)
 	switch e.Err {
 	case ErrOrder:
-		fault = "range " + quote(e.Fragment) + " is out of order"
+		fault = "range " + excerpt.Quote(e.Fragment) + " is out of order"
 	case ErrBrackets:
 		fault = ErrBrackets.Error()
 	}
@@ -36,14 +37,3 @@ func (e *ParseError) Error() string {
 
 // Unwrap returns e.Err.
 func (e *ParseError) Unwrap() error { return e.Err }
-
-// quote returns s in single quotes, with unprintable characters escaped and cut if it is long.
-func quote(s string) string {
-	const limit = 60 // bytes
-	more := ""
-	if len(s) > limit {
-		s, more = s[:limit], "..."
-	}
-	escaped := strconv.Quote(s)
-	return "'" + escaped[1:len(escaped)-1] + more + "'"
-}

@@ -108,28 +108,27 @@ func DecodeOutput(e Event) (OutputEvent, error) {
 	return out, nil
 }
 
-// streamAndTasks reads what data and redirect have in common.
-func (c outputContext) streamAndTasks() (string, TaskSet, error) {
+// readContext reads what data and redirect entries have in common.
+func readContext(e Event) (c outputContext, tasks TaskSet, err error) {
+	if err := e.Decode(&c); err != nil {
+		return c, tasks, err
+	}
 	switch {
 	case c.Stream == nil:
-		return "", TaskSet{}, errors.New("no member stream")
+		return c, tasks, errors.New("no member stream")
 	case c.Rank == nil:
-		return "", TaskSet{}, errors.New("no member rank")
+		return c, tasks, errors.New("no member rank")
 	}
-	tasks, err := ParseTaskSet(*c.Rank)
-	return *c.Stream, tasks, err
+	tasks, err = ParseTaskSet(*c.Rank)
+	return c, tasks, err
 }
 
 func decodeData(e Event) (*OutputData, error) {
-	var c outputContext
-	if err := e.Decode(&c); err != nil {
-		return nil, err
-	}
-	stream, tasks, err := c.streamAndTasks()
+	c, tasks, err := readContext(e)
 	if err != nil {
 		return nil, err
 	}
-	d := &OutputData{Stream: stream, Tasks: tasks, EOF: c.EOF != nil && *c.EOF}
+	d := &OutputData{Stream: *c.Stream, Tasks: tasks, EOF: c.EOF != nil && *c.EOF}
 	switch {
 	case c.Data == nil && c.EOF == nil:
 		return nil, errors.New("neither data nor eof")
@@ -147,18 +146,14 @@ func decodeData(e Event) (*OutputData, error) {
 }
 
 func decodeRedirect(e Event) (*OutputRedirect, error) {
-	var c outputContext
-	if err := e.Decode(&c); err != nil {
-		return nil, err
-	}
-	stream, tasks, err := c.streamAndTasks()
+	c, tasks, err := readContext(e)
 	if err != nil {
 		return nil, err
 	}
 	if c.Path == nil {
 		return nil, errors.New("no member path")
 	}
-	return &OutputRedirect{Stream: stream, Tasks: tasks, Path: *c.Path}, nil
+	return &OutputRedirect{Stream: *c.Stream, Tasks: tasks, Path: *c.Path}, nil
 }
 
 // Chunks yields a Chunk for each task of a data entry, in order of task id, and nothing for another entry. Data for

@@ -1,6 +1,9 @@
 package fluxpython
 
-import "time"
+import (
+	"testing"
+	"time"
+)
 
 // rounds is how often an operation is timed. The fastest round has the least of what else the machine does.
 const rounds = 5
@@ -24,6 +27,20 @@ func Fastest(f func()) float64 {
 		}
 	}
 	return best
+}
+
+// Compare runs a benchmark of f and reports the times of the fastest calls, of f and of a Python function that took
+// theirs nanoseconds, and their ratio.
+func Compare(b *testing.B, name string, f func(), theirs float64) {
+	b.Run(name, func(b *testing.B) {
+		ours := Fastest(f)
+		for b.Loop() {
+			f()
+		}
+		b.ReportMetric(ours, "fastest-ns/op")
+		b.ReportMetric(theirs, "flux-fastest-ns/op")
+		b.ReportMetric(theirs/ours, "x-faster")
+	})
 }
 
 const fastest = `
