@@ -140,7 +140,7 @@ func ParseEvent(line string) (Event, error) {
 }
 
 // ParseEventlog reads a whole eventlog. The empty text is the empty log. An empty line, and a last line that does not
-// end with a newline, are errors: Flux drops such a last line without a word. To read the lines that are complete, cut
+// end with a newline, are errors: Flux drops such a last line and reports no error. To read the lines that are complete, cut
 // the text after its last newline. The error is a [*ParseError]. Its Offset is where a line stops being JSON, or the
 // beginning of the line if another rule is broken.
 func ParseEventlog(text string) ([]Event, error) {

@@ -15,7 +15,7 @@ import (
 
 var eventDifferences = map[string]string{
 	`log "{\"timestamp\":1.5,\"name\":\"a\"}\n{\"timestamp\":1.5,\"name\":\"a\"}"`: "Flux drops a last line without a " +
-		"newline without a word",
+		"newline and reports no error",
 }
 
 // eventsTakenHere are the inputs that Flux refuses and this package takes.

@@ -31,7 +31,7 @@ type Chunk struct {
 	EOF    bool   // nothing follows on this stream of this task
 }
 
-// OutputHeader is the first entry of an output log, but log entries may come before it.
+// OutputHeader describes an output log. It is the first entry, except that log entries may come before it.
 type OutputHeader struct {
 	Version  int                        `json:"version"`
 	Encoding map[string]string          `json:"encoding"` // by stream, such as "UTF-8"

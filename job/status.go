@@ -9,7 +9,7 @@ import (
 // of a listed job. For a whole job Flux keeps the highest status of its shells.
 //
 // A task that a signal ends does not end its shell by that signal: the shell exits with 128 plus the signal's number,
-// as sh(1) does. [Status.Signal] and [Status.String] see through that; [Status.Signaled] does not.
+// as sh(1) does. [Status.Signal] and [Status.String] take account of that; [Status.Signaled] does not.
 type Status int
 
 // ExitStatus returns the Status of a process that exits with code, of which Linux keeps the low eight bits.

@@ -16,7 +16,7 @@ import (
 const reasonParenthesis = "parentheses are missing, as in text that was cut, so tasks may be missing too"
 
 var taskmapDifferences = map[string]string{
-	`decode "[[0,1,1,1,1]]"`:   "Flux drops the fifth number of a block without a word",
+	`decode "[[0,1,1,1,1]]"`:   "Flux drops the fifth number of a block and reports no error",
 	`decode "(vector,(0,4,4)"`: reasonParenthesis,
 	`decode "vector,(0,4,4)"`:  reasonParenthesis,
 }

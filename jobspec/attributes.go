@@ -36,7 +36,7 @@ func (s *Spec) Dir(dir string) *Spec {
 	return s.putText("Dir", dir, system("cwd"))
 }
 
-// Signal makes the job shell send a signal to the tasks a while before the time limit of the job, as
+// Signal makes the job shell send a signal to the tasks some time before the time limit of the job, as
 // `flux submit --signal` does. The signal must be a syscall.Signal, as os.Interrupt and syscall.SIGUSR1 are; the jobspec
 // has its number on Linux.
 func (s *Spec) Signal(sig os.Signal, before time.Duration) *Spec {

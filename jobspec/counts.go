@@ -21,7 +21,7 @@ func (s *Spec) Counts() (Counts, bool) {
 	resources, _ := s.lookup("resources")
 	var c counter
 	c.read(resources, 1)
-	if c.bad || c.slots < 1 || c.slotCores < 1 {
+	if c.bad || c.slots < 1 || c.slotCores < 1 || c.nodes > math.MaxInt32 {
 		return Counts{}, false
 	}
 	slots := c.slots * max(c.nodes, 1)
@@ -34,7 +34,7 @@ func (s *Spec) Counts() (Counts, bool) {
 	}, true
 }
 
-// counter walks over resources.
+// counter adds up resources.
 type counter struct {
 	nodes, slots, slotCores, slotGPUs int64
 

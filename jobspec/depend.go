@@ -104,7 +104,7 @@ func (d Dependency) add(name string, v any) Dependency {
 
 var integer = regexp.MustCompile(`^[+-]?[0-9]+$`)
 
-// numberOrText returns text as a number if it is one, without what a number need not have.
+// numberOrText returns text as a JSON number if it is a number, without a plus sign and leading zeros.
 func numberOrText(text string) any {
 	if integer.MatchString(text) {
 		sign, digits := "", strings.TrimPrefix(text, "+")

@@ -75,4 +75,15 @@
 //
 // Unknown members are allowed where a broker allows them, and so are resource types besides node, slot, core and gpu,
 // which some schedulers know.
+//
+// # Jobspecs that harm an instance
+//
+// Any user can submit these, a broker of flux-core 0.88 takes them, and other jobs suffer. [Spec.MarshalJSON] refuses
+// them, so that a Spec cannot carry one to a broker:
+//
+//   - A constraint that is an empty object, or that a scheduler cannot evaluate otherwise, ends the whole instance if
+//     queues are configured.
+//   - A constraint such as {"ranks":["0-2147483647"]} keeps the validator busy for minutes. No job is accepted then.
+//   - JSON that is nested 1,500 levels deep ends the process of the broker that reads it first: job-frobnicator if
+//     queues are configured, job-validator otherwise. Jobs that are submitted at that time are refused with EPIPE.
 package jobspec

@@ -6,7 +6,7 @@ import (
 	"github.com/flux-sdk/flux/internal/jsontree"
 )
 
-// layout is what the methods about resources were told. A zero means that it was not told.
+// layout holds the arguments of the methods about resources. A zero is an argument that was not given.
 type layout struct {
 	tasks, nodes, coresPerTask, gpusPerTask        int
 	cores, tasksPerNode, tasksPerCore, gpusPerNode int
@@ -84,8 +84,8 @@ func (s *Spec) resource(method string, n, least int, set func(*layout)) *Spec {
 	return s
 }
 
-// arrange writes the layout into the document. What it finds contradictory may become whole by a further method, so
-// that it is not an error yet.
+// arrange writes the layout into the document. Arguments that contradict each other are kept in layoutErr, because a
+// further method may resolve the contradiction.
 func (s *Spec) arrange() {
 	a, err := s.layout.plan()
 	if s.layoutErr = err; err != nil {
@@ -130,7 +130,7 @@ func (l *layout) slotLabel() string {
 	return l.label
 }
 
-// arrangement is what a layout comes to.
+// arrangement is the resources and tasks that result from a layout.
 type arrangement struct {
 	slots       int // on each node, or in all without nodes
 	cores, gpus int // of a slot

@@ -34,7 +34,7 @@ func (s *Spec) UnmarshalJSON(data []byte) error {
 //
 // It fails with the errors of methods, and with those of [Spec.Validate] about constraints: a scheduler that meets a
 // constraint it cannot evaluate, such as an empty object, ends the whole Flux instance. It fails on what the parser of a
-// broker refuses wherever it stands, such as text that is not UTF-8, and on deep nesting. It does not check the rest, so
+// broker refuses in any place, such as text that is not UTF-8, and on deep nesting. It does not check the rest, so
 // that what Parse read can be written again. The receiver is a value so that a Spec inside another value is not lost.
 func (s Spec) MarshalJSON() ([]byte, error) {
 	errs := s.builderErrors()
@@ -57,7 +57,7 @@ func (s *Spec) root0() *jsontree.Object {
 	return s.doc
 }
 
-// builderErrors returns what methods were told that cannot be.
+// builderErrors returns the errors that methods kept.
 func (s *Spec) builderErrors() []error {
 	errs := append([]error(nil), s.errs...)
 	if s.layoutErr != nil {

@@ -19,8 +19,8 @@ type Spec struct {
 	doc  *jsontree.Object
 	errs []error
 
-	// layout is what the methods about resources were told. It is nil until the first of them is called on a Spec that
-	// Parse made. layoutErr tells why layout is contradictory, as long as it is.
+	// layout holds the arguments of the methods about resources. It is nil until the first of them is called on a Spec
+	// that Parse made. layoutErr tells why they contradict each other, if they do.
 	layout    *layout
 	layoutErr error
 	// perResource tells that the shell option of this name comes from layout.
@@ -91,10 +91,10 @@ func (s *Spec) lookup(path ...string) (any, bool) {
 	return s.doc.Lookup(path...)
 }
 
-// system prepends the way to the system attributes.
+// system returns the path of a system attribute.
 func system(path ...string) []string { return append([]string{"attributes", "system"}, path...) }
 
-// option prepends the way to the options of the job shell.
+// option returns the path of an option of the job shell.
 func option(path ...string) []string { return append(system("shell", "options"), path...) }
 
 // put sets a member for a method.
@@ -166,8 +166,8 @@ func attribute(path string) ([]string, error) {
 }
 
 // Set sets an attribute, as `flux submit --setattr` does. The names in path are separated by dots; a path that begins
-// with none of "system.", "user." and "attributes." is below "system.". Objects on the way are made. The value may be
-// anything that encoding/json takes; a json.RawMessage is kept as it is.
+// with none of "system.", "user." and "attributes." is below "system.". Objects that are missing on the path are
+// created. The value may be anything that encoding/json takes; a json.RawMessage is kept as it is.
 func (s *Spec) Set(path string, v any) *Spec {
 	names, err := attribute(path)
 	if err != nil {

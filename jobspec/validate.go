@@ -38,7 +38,7 @@ const depthMax = 256
 // validator collects what is wrong.
 type validator struct {
 	errs []error
-	// at is where text is, kept apart because the path is wanted for errors only.
+	// at is the path of the text that is checked. It becomes a string for errors only.
 	at []string
 }
 
@@ -64,7 +64,7 @@ func below(path, name string) string {
 
 func element(path string, i int) string { return fmt.Sprintf("%s[%d]", path, i) }
 
-// text checks what Flux's JSON parser refuses wherever it stands. Values are left out of the errors: they are not fit to
+// text checks what Flux's JSON parser refuses in any place. Values are left out of the errors: they are not fit to
 // be shown, and may be secrets of the environment.
 func (v *validator) text(value any) {
 	if len(v.errs) >= errorsMax {
@@ -113,7 +113,7 @@ func (v *validator) text(value any) {
 	}
 }
 
-// badText reports what text found where it is.
+// badText reports what is wrong at the path at.
 func (v *validator) badText(rule string) {
 	var path strings.Builder
 	for i, name := range v.at {

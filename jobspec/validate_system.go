@@ -77,7 +77,7 @@ func (v *validator) environment(path string, value any) {
 		if m.Name == "" || strings.Contains(m.Name, "=") {
 			v.bad(below(path, m.Name), "must have a name without \"=\"", m.Name)
 		}
-		// The job shell leaves out what is not a string, without a word.
+		// The job shell leaves out what is not a string and reports no error.
 		v.str(below(path, m.Name), m.Value)
 	}
 }

@@ -1,5 +1,13 @@
 // Package resource has the sets of resources that Flux gives to jobs and instances, in the form R of RFC 20.
 //
+// # Operations on two sets
+//
+// Nodes are the same if their ranks are the same. Intersect and Append also compare host names if both sets have them,
+// as Flux does; so the resources of a scheduler, which have no host names, match those of the instance. A node that
+// loses its last resource is not in the result. Times, data of the scheduler and other members are those of the set
+// that the method is called on. The member nslots, which counts the slots of a job, is dropped unless the nodes stay
+// the same.
+//
 // # Differences from Flux
 //
 // Operations do what the flux R command of flux-core 0.88 does, except for these:

@@ -45,7 +45,7 @@ type Node struct {
 	res children
 }
 
-// IDs returns the ids of a type of resource that the node has, such as [Core], [GPU] or one that a scheduler made up.
+// IDs returns the ids of a type of resource that the node has, such as [Core], [GPU] or one that only a scheduler knows.
 func (n Node) IDs(resource string) idset.Set { return n.res.get(resource) }
 
 // IsEmpty reports whether r has no nodes.

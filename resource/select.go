@@ -73,8 +73,8 @@ func (r R) SelectProperty(names ...string) R {
 	return r.SelectRanks(r.withProperties(names))
 }
 
-// Queue returns the nodes of a queue, given the properties that the configuration of the queue requires. It is
-// SelectProperty by the name that one looks for: an R does not know the queues of an instance.
+// Queue returns the nodes of a queue, given the properties that the configuration of the queue requires. It does what
+// SelectProperty does, because an R does not know the queues of an instance.
 func (r R) Queue(requires ...string) R { return r.SelectProperty(requires...) }
 
 // SetProperty returns r with a property added to the nodes with these ranks. An error matches [flux.EINVAL] for a name

@@ -10,12 +10,6 @@ import (
 	"github.com/flux-sdk/flux/idset"
 )
 
-// In all operations nodes are the same if their ranks are the same; Intersect and Append also look at host names if
-// both sets have them, as Flux does. So resources that a scheduler tells without host names match those of the
-// instance. A node that loses its last resource is not in the result. Times, data of the scheduler and other members
-// are those of the set that the method is called on. The member nslots, which counts the slots of a job, is dropped
-// unless the nodes stay the same.
-
 // derive returns r with other nodes and hosts. It restricts properties to the ranks that are left.
 func (r R) derive(nodes segments, hosts hostlist.List, properties map[string]idset.Set) R {
 	ranks := nodes.ranks()

@@ -89,7 +89,7 @@ type link struct {
 	list  []string
 }
 
-// splitInputs splits a command at ":::" and its kin: "::::" names a file, and "+" after the colons makes a link.
+// splitInputs splits a command at ":::" and what is like it: "::::" names a file, and "+" after the colons makes a link.
 func splitInputs(argv []string, sep string, host *Host) (command []string, inputs [][]string, links []link,
 	err error) {
 	var marks []string

@@ -1,7 +1,7 @@
 // Package joboptions reads the command lines of `flux submit`, `flux run`, `flux batch`, `flux alloc` and
 // `flux bulksubmit` into jobspecs.
 //
-// Options, defaults, checks and the texts of errors are those of the commands. It differs on purpose in these:
+// Options, defaults, checks and the texts of errors are those of the commands. Differences on purpose:
 //
 //   - An unknown name in --flags, and an --urgency that is none, are errors also with --dry-run.
 //   - A count that is an empty string is an error, not unset.
@@ -44,7 +44,7 @@ type HelpError struct {
 
 func (e *HelpError) Error() string { return "help for flux " + e.Command + " requested" }
 
-// openError words the failure to open a file as the commands do.
+// openError returns the failure to open a file in the words of the commands.
 func openError(name string, err error) error {
 	var errno syscall.Errno
 	switch {

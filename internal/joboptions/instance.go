@@ -13,7 +13,7 @@ import (
 )
 
 // readScript reads the script of flux batch and its directives. It returns the arguments of the directives with
-// those of the command line, which come last, so that they prevail.
+// those of the command line, which come last, so that they override the directives.
 func (s *Submission) readScript(a *arguments, argv []string) (*arguments, error) {
 	script := a.rest
 	if len(script) > 0 && script[0] == "--" {
