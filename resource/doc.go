@@ -29,5 +29,7 @@
 //	  of order (the Python class)
 //	Select, several idsets in ranks         joined to one text, so that ids     their union
 //	                                        out of order are an error
+//	Select, "or" of no constraint           true for the C library, false for   error, flux.EINVAL
+//	                                        the Python class
 //	more than 1,048,576 nodes               takes them                          error, flux.ERANGE
 package resource
