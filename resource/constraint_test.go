@@ -165,3 +165,66 @@ func TestDifferentialSelect(t *testing.T) {
 		t.Error("the constraints do not test both answers")
 	}
 }
+
+// meets evaluates a constraint for one node, as RFC 31 words it.
+func meets(node Node, properties map[string]idset.Set, constraint any) bool {
+	for op, value := range constraint.(map[string]any) {
+		values := value.([]any)
+		all, some := true, false
+		for _, v := range values {
+			ok := false
+			switch text, _ := v.(string); op {
+			case "and", "or", "not":
+				ok = meets(node, properties, v)
+			case "properties":
+				name, not := strings.CutPrefix(text, "^")
+				ok = properties[name].Contains(node.Rank) != not
+			case "hostlist":
+				hosts, _ := hostlist.Parse(text)
+				ok = hosts.Contains(node.Host)
+			case "ranks":
+				ids, _ := idset.Parse(text)
+				ok = ids.Contains(node.Rank)
+			}
+			all, some = all && ok, some || ok
+		}
+		switch op {
+		case "and", "properties":
+			return all
+		case "not":
+			return !all
+		default:
+			return some
+		}
+	}
+	return true
+}
+
+// FuzzSelect compares what Select selects with each node by itself.
+func FuzzSelect(f *testing.F) {
+	for _, seed := range []string{`{"and":[{"ranks":["0-3"]},{"not":[{"properties":["a"]}]}]}`,
+		`{"or":[{"hostlist":["n[1-4],n7"]},{"properties":["^a","b b"]}]}`, `{"ranks":["0","2-3"]}`, `{"or":[]}`} {
+		f.Add([]byte(seed), uint64(1))
+	}
+	f.Fuzz(func(t *testing.T, text []byte, seed uint64) {
+		random := rand.New(rand.NewPCG(seed, 0))
+		r := mustParse(t, randomModel(random).json(random))
+		var c jobspec.Constraint
+		if json.Unmarshal(text, &c) != nil {
+			c = constraintOf(t, randomConstraint(random, 4))
+		}
+		got, err := r.Select(c)
+		if err != nil {
+			return
+		}
+		var tree any
+		if err := json.Unmarshal([]byte(c.String()), &tree); err != nil {
+			t.Fatal(err)
+		}
+		for node := range r.All() {
+			if want := meets(node, r.properties, tree); got.Ranks().Contains(node.Rank) != want {
+				t.Fatalf("%s of %s selects %s, but rank %d: %t", c, r, got.Ranks(), node.Rank, want)
+			}
+		}
+	})
+}

@@ -75,3 +75,21 @@ func TestApplyErrors(t *testing.T) {
 		}
 	}
 }
+
+func FuzzApply(f *testing.F) {
+	for _, s := range []string{"-FOO*", "A=$FOO", "A=${BAR}{{x}}", "^f", "/F.*/", "-[!a", "$", "=", "^loop"} {
+		f.Add(s, s)
+	}
+	f.Fuzz(func(t *testing.T, first, second string) {
+		env, expand, err := apply(first, second)
+		if err != nil {
+			return
+		}
+		// AppendString replaces what is not UTF-8, so that the result is JSON in any case.
+		for _, text := range []string{env, expand} {
+			if _, err := jsontree.ParseMembers([]byte(text)); err != nil {
+				t.Fatalf("%q, %q: %s: %v", first, second, text, err)
+			}
+		}
+	})
+}
