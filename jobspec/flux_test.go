@@ -108,7 +108,7 @@ func built(t *testing.T) map[string]*jobspec.Spec {
 		"file":       jobspec.Command("sh", "-c", `test "$(cat {{tmpdir}}/sub)" = text`).File("sub", "text"),
 		"binary":     jobspec.Command("sh", "-c", `test $(wc -c < {{tmpdir}}/b) = 4`).File("b", []byte{0, 255, 1, 2}),
 		"executable": jobspec.Command("{{tmpdir}}/run").FileMode("run", "#!/bin/sh\nexit 0\n", 0o755),
-		"signal":     jobspec.Command("true").Duration(time.Minute).Signal(syscall.SIGUSR1, 10*time.Second),
+		"signal":     jobspec.Command("true").Duration(time.Minute).Signal(syscall.SIGTERM, 10*time.Second),
 		"rlimit":     jobspec.Command("sh", "-c", `test $(ulimit -Sn) = 77`).RLimit("nofile", 77),
 		"taskmap":    jobspec.Command("true").Nodes(2).Tasks(2).Taskmap("cyclic", ""),
 		"shell":      jobspec.Command("true").ShellOption("verbose", 1).Set("user.note", map[string]any{"x": 1}),

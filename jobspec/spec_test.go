@@ -93,8 +93,8 @@ func TestMethods(t *testing.T) {
 		{"Unbuffered", func(s *jobspec.Spec) *jobspec.Spec { return s.Unbuffered().Stdout("kvs") }, "shell.options",
 			`{"output":{"stdout":{"buffer":{"type":"none"}},"stderr":{"buffer":{"type":"none"}},` +
 				`"batch-timeout":0.05},"input":{"batch-timeout":0.0}}`},
-		{"Signal", func(s *jobspec.Spec) *jobspec.Spec { return s.Signal(syscall.SIGUSR1, time.Minute) },
-			"shell.options.signal", `{"signum":10,"timeleft":60.0}`},
+		{"Signal", func(s *jobspec.Spec) *jobspec.Spec { return s.Signal(syscall.SIGTERM, time.Minute) },
+			"shell.options.signal", `{"signum":15,"timeleft":60.0}`},
 		{"Signal os", func(s *jobspec.Spec) *jobspec.Spec { return s.Signal(os.Interrupt, time.Second/2) },
 			"shell.options.signal", `{"signum":2,"timeleft":0.5}`},
 		{"Taskmap", func(s *jobspec.Spec) *jobspec.Spec { return s.Taskmap("cyclic", "2") }, "shell.options.taskmap",
