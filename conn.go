@@ -111,7 +111,6 @@ func (c *conn) read(l *link) {
 			return
 		}
 		c.took(&m)
-		l.follows = l.more()
 		switch m.Type {
 		case codec.TypeResponse:
 			c.response(l, &m)
@@ -120,18 +119,13 @@ func (c *conn) read(l *link) {
 		case codec.TypeEvent:
 			c.event(l, &m)
 		}
-		if !l.follows {
-			c.flush(l)
-		}
 	}
 }
 
 // took takes note of a message that was received.
 func (c *conn) took(m *codec.Message) {
 	c.stats.rx.count(m.Type)
-	if c.watch != nil {
-		c.watch.received(m)
-	}
+	c.watch.received(m)
 }
 
 // response gives a response to whoever waits for it.
@@ -217,9 +211,7 @@ func (c *conn) retire(p *pending) {
 // retired is the part of abandon that needs mu not held.
 func (c *conn) retired(p *pending) {
 	c.stats.abandoned.Add(1)
-	if c.watch != nil && c.watch.hooks.Retired != nil {
-		c.watch.hooks.Retired(p.topic, p.tag)
-	}
+	c.watch.retired(p.topic, p.tag)
 }
 
 // left tells a client that is shutting down that one of its requests is over.
@@ -246,7 +238,6 @@ func (c *conn) lost(l *link, cause error) {
 	if err := lostError(cause); c.takeDown(l, err, c.restorable()) {
 		go c.restoreLoop(nil, err)
 	}
-	c.watch.tell() // a hook that waits holds up no restore
 	l.close()
 }
 
@@ -260,8 +251,7 @@ func (c *conn) end(err error) {
 	if c.err == nil {
 		c.err = err
 		if c.link.ready {
-			reason := err // err may become another one before the hook runs
-			c.watch.becomes(func() { c.watch.disconnected(reason) })
+			c.watch.disconnected(err)
 		}
 		for cl := range c.clients {
 			cl.finish(err)
@@ -292,7 +282,6 @@ func (c *conn) end(err error) {
 	for _, s := range servers {
 		s.connectionEnded(err)
 	}
-	c.watch.tell()
 }
 
 // hangUp closes the link of a connection that has ended.

@@ -106,9 +106,9 @@ func (c *conn) queue(l *link, m *codec.Message) error {
 	c.stamp(m)
 	var err error
 	if c.watch != nil {
-		err = c.watch.queue(l.q, m)
+		err = c.watch.sending(m, func() error { return l.queue(m) })
 	} else {
-		err = l.q.Queue(m, false)
+		err = l.queue(m)
 	}
 	if err == nil {
 		c.stats.tx.count(m.Type)
@@ -118,16 +118,13 @@ func (c *conn) queue(l *link, m *codec.Message) error {
 
 // flush starts writing what was queued. It does not wait.
 func (c *conn) flush(l *link) {
-	if c.watch != nil {
-		c.watch.flush()
-	}
-	l.q.FlushByReader()
+	l.flush()
 }
 
 // flushSoon is flush that may wait for more, for a moment, if soon says so.
 func (c *conn) flushSoon(l *link, soon bool) {
-	if soon && c.watch == nil {
-		l.q.FlushSoon()
+	if soon {
+		l.flushSoon()
 	} else {
 		c.flush(l)
 	}

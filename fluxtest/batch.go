@@ -21,7 +21,7 @@ func (bt *batch) send(c *Conn, m *codec.Message) {
 // put is send behind the faults.
 func (bt *batch) put(c *Conn, m *codec.Message) {
 	c.queued.Add(1)
-	if err := c.q.Queue(m, false); err != nil {
+	if err := c.tc.Queue(m); err != nil {
 		c.queued.Add(-1) // gone, or nothing that a frame can say
 		return
 	}
@@ -41,7 +41,7 @@ func (bt *batch) mark(c *Conn) {
 func (bt *batch) flush() {
 	for i, c := range bt.dirty {
 		c.dirty.Store(false)
-		c.q.Flush()
+		c.tc.Flush()
 		bt.dirty[i] = nil
 	}
 	bt.dirty = bt.dirty[:0]

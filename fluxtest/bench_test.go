@@ -6,19 +6,22 @@ import (
 
 	"github.com/flux-sdk/flux/codec"
 	"github.com/flux-sdk/flux/fluxtest"
+	"github.com/flux-sdk/flux/internal/framing"
 	"github.com/flux-sdk/flux/transport"
 )
 
 // echo answers every request on conn, one flush for each batch.
 func echo(conn transport.Conn) {
-	q, more := conn.(transport.Queuer), conn.(transport.Batcher)
+	c := conn.(*framing.Conn)
 	var m codec.Message
 	for conn.Recv(&m) == nil {
 		resp := codec.Message{
 			Type: codec.TypeResponse, Flags: m.Flags, UserID: codec.UserIDUnknown,
 			Matchtag: m.Matchtag, Routes: m.Routes, Topic: m.Topic, Payload: m.Payload,
 		}
-		q.Queue(&resp, !more.Buffered())
+		if c.Queue(&resp); !c.Buffered() {
+			c.Flush()
+		}
 	}
 }
 
@@ -44,12 +47,11 @@ func BenchmarkForward(b *testing.B) {
 			svc.Recv(new(codec.Message))
 			go echo(svc)
 			m := request("echo.x", 1, obj{"seq": 1})
-			q := cli.(transport.Queuer)
-			more := cli.(transport.Batcher)
+			q := cli.(*framing.Conn)
 			b.ReportAllocs()
 			b.ResetTimer()
 			for range depth {
-				q.Queue(m, false)
+				q.Queue(m)
 			}
 			q.Flush()
 			var r codec.Message
@@ -57,7 +59,9 @@ func BenchmarkForward(b *testing.B) {
 				if err := cli.Recv(&r); err != nil {
 					b.Fatal(err)
 				}
-				q.Queue(m, !more.Buffered())
+				if q.Queue(m); !q.Buffered() {
+					q.Flush()
+				}
 			}
 		})
 	}

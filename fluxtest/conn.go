@@ -9,7 +9,7 @@ import (
 	"sync/atomic"
 
 	"github.com/flux-sdk/flux/codec"
-	"github.com/flux-sdk/flux/transport"
+	"github.com/flux-sdk/flux/internal/framing"
 )
 
 // Conn is one connection of a client, as the broker sees it. All its methods
@@ -23,9 +23,7 @@ type Conn struct {
 	roles    uint32
 	pid      int
 	stream   *stream
-	tc       transport.Conn
-	q        transport.Queuer
-	more     transport.Batcher
+	tc       *framing.Conn
 	gone     chan struct{}
 	hangOnce sync.Once
 
@@ -112,8 +110,7 @@ func (r *rank) newConn(s *stream, who peer) *Conn {
 	}
 	c.atBroker = codec.MakeRoutes(r.connector, c.uuid)
 	c.atService = codec.MakeRoutes(r.uuid, r.connector, c.uuid)
-	c.tc = transport.NewConn(s, b.cfg.conn)
-	c.q, c.more = c.tc.(transport.Queuer), c.tc.(transport.Batcher)
+	c.tc = framing.New(s, framing.Config{MaxSize: b.cfg.conn.MaxSize})
 	if r.lost.Load() {
 		return nil
 	}
@@ -146,7 +143,7 @@ func (c *Conn) serve() {
 		} else {
 			c.receive(&m, &bt)
 		}
-		if n >= flushEvery || !c.more.Buffered() {
+		if n >= flushEvery || !c.tc.Buffered() {
 			bt.flush()
 			n = 0
 		}

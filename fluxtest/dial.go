@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/flux-sdk/flux/internal/framing"
 	"github.com/flux-sdk/flux/transport"
 )
 
@@ -59,8 +60,8 @@ func (b *Broker) DialBytes(ctx context.Context, opts ...DialOption) (io.ReadWrit
 	if d.rank >= uint32(len(inst.ranks)) {
 		return nil, fmt.Errorf("fluxtest: no rank %d in an instance of %d", d.rank, len(inst.ranks))
 	}
-	near, far := transport.BytePipe()
-	if !b.start(func() { inst.ranks[d.rank].welcomePipe(far.(tryStream), d.who) }) {
+	near, far := framing.BytePipe()
+	if !b.start(func() { inst.ranks[d.rank].welcomePipe(far, d.who) }) {
 		return nil, ErrClosed
 	}
 	if err := shake(ctx, near); err != nil {

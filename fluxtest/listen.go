@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"strconv"
 
+	"github.com/flux-sdk/flux/internal/framing"
 	"github.com/flux-sdk/flux/transport"
 )
 
@@ -105,7 +106,7 @@ func (r *rank) enter(in *transport.Incoming, who peer) *Conn {
 		return nil
 	}
 	var c *Conn
-	if try, ok := s.(tryStream); ok {
+	if try, ok := s.(framing.Stream); ok {
 		c = r.newConn(newStream(r.inst.b, try), who)
 	}
 	if c == nil {
@@ -115,7 +116,7 @@ func (r *rank) enter(in *transport.Incoming, who peer) *Conn {
 }
 
 // welcomePipe is welcome for a connection in this process.
-func (r *rank) welcomePipe(s tryStream, who peer) {
+func (r *rank) welcomePipe(s framing.Stream, who peer) {
 	b := r.inst.b
 	b.faults.gate.wait(Writes, b.done.Done())
 	f := b.faults.current()

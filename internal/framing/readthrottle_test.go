@@ -1,4 +1,4 @@
-package transport
+package framing
 
 import (
 	"testing"
@@ -19,32 +19,32 @@ func flowItem() *codec.Message {
 func TestRestDue(t *testing.T) {
 	event, item := codec.NewEvent("flow.event"), flowItem()
 	final := codec.NewResponse(request("some.call", 1, nil))
-	mixed := func(other *codec.Message) func(*rest, int) {
-		return func(r *rest, n int) { r.received([]*codec.Message{event, other}[n%100/99]) }
+	mixed := func(other *codec.Message) func(*readThrottle, int) {
+		return func(r *readThrottle, n int) { r.received([]*codec.Message{event, other}[n%100/99]) }
 	}
-	calls := func(r *rest, n int) {
+	calls := func(r *readThrottle, n int) {
 		if r.received(event); n%100 == 0 {
-			r.sending()
+			r.requested()
 		}
 	}
-	call := func(r *rest, _ int) { r.received(final); r.sending() }
+	call := func(r *readThrottle, _ int) { r.received(final); r.requested() }
 	for _, tt := range []struct {
 		name string
 		gap  time.Duration // between messages, of which four are read at once
-		feed func(r *rest, n int)
+		feed func(r *readThrottle, n int)
 		want bool
 	}{
-		{"fast events", restGap / 2, func(r *rest, _ int) { r.received(event) }, true},
-		{"fast stream", restGap / 2, func(r *rest, _ int) { r.received(item) }, true},
-		{"slow events", 2 * restGap, func(r *rest, _ int) { r.received(event) }, false},
-		{"requests among them", restGap / 2, mixed(request("some.call", 1, nil)), false},
-		{"responses among them", restGap / 2, mixed(final), false},
-		{"calls begin", restGap / 2, calls, false},
-		{"calls", restGap / 2, call, false},
+		{"fast events", throttleGap / 2, func(r *readThrottle, _ int) { r.received(event) }, true},
+		{"fast stream", throttleGap / 2, func(r *readThrottle, _ int) { r.received(item) }, true},
+		{"slow events", 2 * throttleGap, func(r *readThrottle, _ int) { r.received(event) }, false},
+		{"requests among them", throttleGap / 2, mixed(request("some.call", 1, nil)), false},
+		{"responses among them", throttleGap / 2, mixed(final), false},
+		{"calls begin", throttleGap / 2, calls, false},
+		{"calls", throttleGap / 2, call, false},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				r := &rest{can: true}
+				r := &readThrottle{on: true}
 				read := func(n int) bool {
 					for i := range 4 {
 						time.Sleep(tt.gap)
@@ -52,7 +52,7 @@ func TestRestDue(t *testing.T) {
 					}
 					return r.due()
 				}
-				for n := range restAfter/4 - 1 {
+				for n := range throttleAfter/4 - 1 {
 					if read(n) {
 						t.Fatalf("it rests after %d messages", 4*n+4)
 					}
@@ -77,27 +77,27 @@ func TestRestDue(t *testing.T) {
 // if what it brings seems to come fast.
 func TestRestYield(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r := &rest{can: true}
+		r := &readThrottle{on: true}
 		rested := 0
-		for range 100 * restAfter {
-			time.Sleep(restGap / 2)
+		for range 100 * throttleAfter {
+			time.Sleep(throttleGap / 2)
 			r.received(codec.NewEvent("flow.event"))
 			if r.due() {
 				rested++
 			}
 		}
-		if rested == 0 || rested > 100*restTries {
-			t.Errorf("it rests %d times, want at most %d times in %d messages", rested, restTries, restAfter)
+		if rested == 0 || rested > 100*throttleTries {
+			t.Errorf("it rests %d times, want at most %d times in %d messages", rested, throttleTries, throttleAfter)
 		}
 	})
 }
 
 // A broker in this process gets no rest: that would keep its goroutines waiting.
 func TestRestWhere(t *testing.T) {
-	a, b := Pipe(Config{})
+	a, b := pipe(Config{})
 	defer a.Close()
 	defer b.Close()
-	if a.(*streamConn).r.rest.can {
+	if a.r.throttle.on {
 		t.Error("a pipe's reader rests")
 	}
 }

@@ -1,4 +1,4 @@
-package transport
+package framing
 
 import (
 	"bytes"
@@ -13,7 +13,7 @@ import (
 // sinkIO takes all that is written and counts the writes. It panics if two write
 // at a time.
 type sinkIO struct {
-	rawIO
+	Stream
 	users  atomic.Int32
 	writes int
 	got    bytes.Buffer
@@ -40,14 +40,13 @@ func sinkWriter() (*writer, *sinkIO) {
 // waits; what is queued while it waits is written by whoever queues it.
 func TestReaderWrites(t *testing.T) {
 	frame := wire(t, request("some.topic", 7, []byte("abc")))
-	put := func(w *writer, flush bool) error { return w.put(request("some.topic", 7, []byte("abc")), flush) }
+	put := func(w *writer) error { return w.put(request("some.topic", 7, []byte("abc"))) }
 	for _, tt := range []struct {
 		name string
 		send func(w *writer) error
 	}{
-		{"a flushing Queue", func(w *writer) error { return put(w, true) }},
-		{"Queue, then Flush", func(w *writer) error { defer w.flush(); return put(w, false) }},
-		{"Queue, then FlushSoon", func(w *writer) error { defer w.flushSoon(); return put(w, false) }},
+		{"FlushByReader", func(w *writer) error { defer w.flushByReader(); return put(w) }},
+		{"FlushSoon", func(w *writer) error { defer w.flushSoon(); return put(w) }},
 	} {
 		for _, awake := range []bool{true, false} {
 			w, raw := sinkWriter()
@@ -60,7 +59,7 @@ func TestReaderWrites(t *testing.T) {
 			if want := map[bool]int{true: 0, false: 3}[awake]; raw.writes != want {
 				t.Errorf("%s, reader awake %v: %d writes, want %d", tt.name, awake, raw.writes, want)
 			}
-			w.readerWaits()
+			w.beforeWait()
 			if want := map[bool]int{true: 1, false: 3}[awake]; raw.writes != want || !bytes.Equal(raw.got.Bytes(), bytes.Repeat(frame, 3)) {
 				t.Errorf("%s, reader awake %v: %d writes of %d bytes in the end, want %d of %d", tt.name, awake, raw.writes, raw.got.Len(), want, 3*len(frame))
 			}
@@ -80,15 +79,11 @@ func TestReaderWritesAll(t *testing.T) {
 		w, raw := sinkWriter()
 		w.awake.Store(true)
 		var wg sync.WaitGroup
-		wg.Go(w.readerWaits)
-		for i := range senders {
+		wg.Go(w.beforeWait)
+		for range senders {
 			wg.Go(func() {
-				if i%2 == 0 {
-					w.put(request("some.topic", 7, nil), true)
-				} else {
-					w.put(request("some.topic", 7, nil), false)
-					w.flush()
-				}
+				w.put(request("some.topic", 7, nil))
+				w.flushByReader()
 			})
 		}
 		wg.Wait()
@@ -101,7 +96,7 @@ func TestReaderWritesAll(t *testing.T) {
 // A reader that waits for the rest of a large body is not awake.
 func TestReaderWaitsInBody(t *testing.T) {
 	ours, theirs := BytePipe()
-	a := newStreamConn(ours.(rawIO), Config{})
+	a := New(ours.(Stream), Config{})
 	defer a.Close()
 	frame := wire(t, codec.NewEvent("some.event"))
 	large := codec.NewEvent("large.event")

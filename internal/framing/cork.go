@@ -1,17 +1,6 @@
-package transport
+package framing
 
 import "time"
-
-const (
-	// corkBytes is how much is held back at most.
-	corkBytes = 64 << 10
-	// corkAfter is how many flushes must have followed each other within
-	// corkGap for the next to be held back.
-	corkAfter = 16
-	corkGap   = 200 * time.Microsecond
-	// corkPause is how long a frame is held back.
-	corkPause = 100 * time.Microsecond
-)
 
 // cork tells a fast flow of messages from single ones. It is guarded by
 // writer.mu.
@@ -31,7 +20,7 @@ func (w *writer) flushSoon() {
 	}
 	w.flushing = true
 	w.mu.Unlock()
-	w.lead()
+	w.write()
 }
 
 // holdBack reports whether uncork will write what is queued. Called with mu
@@ -69,6 +58,6 @@ func (w *writer) uncork() {
 		}
 		w.flushing = true
 		w.mu.Unlock()
-		w.lead()
+		w.write()
 	}
 }

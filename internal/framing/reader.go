@@ -1,4 +1,4 @@
-package transport
+package framing
 
 import (
 	"io"
@@ -6,55 +6,27 @@ import (
 	"github.com/flux-sdk/flux/codec"
 )
 
-const (
-	readBuffer = 64 << 10
-	// firstBuffer is what a connection begins with: many live for a call or two.
-	firstBuffer = 8 << 10
-	// shortRead is the room below which it pays to move what is left of the
-	// buffer to its front before reading.
-	shortRead = 4 << 10
-	// bigFrame is the size from which a body is read into its own memory
-	// instead of through the buffer.
-	bigFrame = 16 << 10
-	// largeFrame is the size of a body after which another is expected, so that
-	// little of it is read into the buffer.
-	largeFrame = 32 << 10
-	// claimStep is how much is allocated on the word of a length field alone;
-	// beyond it memory grows with the bytes that really arrive. A payload of
-	// 1 MiB fits with its header.
-	claimStep = 1<<20 + 64<<10
-	// flushEvery is how many messages are taken out of the buffer before what
-	// they have brought about is written: the peer is at work on it while the rest
-	// is dealt with.
-	flushEvery = 64
-)
-
-// threadIO is a rawIO of which each read that waits is the wake-up of a thread.
-type threadIO interface {
-	rawIO
-	WakesThread()
-}
-
 // reader splits a byte stream into messages. It reads as much as there is and
 // copies each small body out, so that a message owns its memory.
 type reader struct {
-	raw        rawIO
+	raw        Stream
 	w          *writer // of the same stream
 	max        int
 	dec        codec.Decoder
 	buf        []byte
 	at, end    int
+	block      []byte  // what is left of the last block
 	mem        *Memory // of the last body, if it can be used again
-	rest       rest
+	throttle   readThrottle
 	afterLarge bool // the last body was large
 	taken      int  // messages out of the buffer since the last wait
 	err        error
 }
 
-func (r *reader) init(raw rawIO, w *writer, maxSize int) {
+func (r *reader) init(raw Stream, w *writer, maxSize int) {
 	r.raw, r.w, r.max = raw, w, maxSize
 	r.buf = make([]byte, firstBuffer)
-	_, r.rest.can = raw.(threadIO)
+	_, r.throttle.on = raw.(threadStream)
 }
 
 // buffered reports whether a whole message is in the buffer, or the next call
@@ -68,19 +40,6 @@ func (r *reader) buffered() bool {
 	}
 	n, err := codec.ParsePrefix(r.buf[r.at:r.end], r.max)
 	return err != nil || r.end-r.at >= codec.PrefixSize+n
-}
-
-// peek is the body of the next message, nil if it is not in the buffer.
-func (r *reader) peek() []byte {
-	if r.err != nil || r.end-r.at < codec.PrefixSize {
-		return nil
-	}
-	n, err := codec.ParsePrefix(r.buf[r.at:r.end], r.max)
-	at := r.at + codec.PrefixSize
-	if err != nil || r.end-at < n {
-		return nil
-	}
-	return r.buf[at : at+n]
 }
 
 // next decodes the next message.
@@ -144,9 +103,18 @@ func (r *reader) body() (body []byte, borrowed bool, err error) {
 	return body, true, nil
 }
 
-// alloc returns memory for a body.
+// alloc returns memory for a body. Small bodies that arrive together share a
+// block.
 func (r *reader) alloc(n int) []byte {
 	r.mem = nil
+	if n <= blockSize/4 {
+		if len(r.block) < n {
+			r.block = make([]byte, min(n+r.end-r.at, blockSize))
+		}
+		b := r.block[:n:n]
+		r.block = r.block[n:]
+		return b
+	}
 	if n < recycleMin || n > recycleMax {
 		return make([]byte, n)
 	}
@@ -159,7 +127,7 @@ func (r *reader) alloc(n int) []byte {
 func (r *reader) bigBody(n int, body []byte) ([]byte, error) {
 	have := copy(body, r.buf[r.at:r.end])
 	r.at += have
-	r.w.readerWaits()
+	r.w.beforeWait()
 	defer r.woken()
 	for {
 		for have < len(body) {
@@ -195,9 +163,9 @@ func (r *reader) fill(n int) error {
 		r.end = copy(r.buf, r.buf[r.at:r.end])
 		r.at = 0
 	}
-	r.w.readerWaits()
-	if r.rest.can && r.rest.due() {
-		nap(restPause)
+	r.w.beforeWait()
+	if r.throttle.on && r.throttle.due() {
+		nap(throttlePause)
 	}
 	for r.end-r.at < n {
 		room := r.buf[r.end:]

@@ -1,4 +1,4 @@
-package transport
+package framing
 
 import (
 	"bytes"
@@ -19,7 +19,7 @@ type readOnly struct{ io.Reader }
 func (readOnly) Write(p []byte) (int, error) { return len(p), nil }
 func (readOnly) Close() error                { return nil }
 
-func reading(r io.Reader) Conn { return NewConn(readOnly{r}, Config{}) }
+func reading(r io.Reader) *Conn { return New(readOnly{r}, Config{}) }
 
 // chunks gives its pieces one a read.
 type chunks [][]byte
@@ -63,7 +63,7 @@ func conversation(t testing.TB) (msgs []*codec.Message, b []byte, ends map[int]b
 }
 
 // wantAll receives msgs and then io.EOF.
-func wantAll(t *testing.T, c Conn, msgs []*codec.Message) {
+func wantAll(t *testing.T, c *Conn, msgs []*codec.Message) {
 	t.Helper()
 	for _, m := range msgs {
 		want(t, c, m)
@@ -195,9 +195,9 @@ func TestReaderClaims(t *testing.T) {
 
 func TestReaderCap(t *testing.T) {
 	fits, over := withBody(t, 1000), withBody(t, 1001)
-	c := NewConn(readOnly{bytes.NewReader(append(wire(t, fits), wire(t, over)...))}, Config{MaxSize: 1000})
+	c := New(readOnly{bytes.NewReader(append(wire(t, fits), wire(t, over)...))}, Config{MaxSize: 1000})
 	want(t, c, fits)
-	if !c.(Batcher).Buffered() {
+	if !c.Buffered() {
 		t.Error("Recv fails at once, but Buffered is false")
 	}
 	for range 2 {
@@ -258,16 +258,16 @@ func TestReaderMemoryIsOwned(t *testing.T) {
 
 // What is sent is copied: the caller may reuse its memory at once.
 func TestSendCopies(t *testing.T) {
-	a, b := Pipe(Config{})
+	a, b := pipe(Config{})
 	defer a.Close()
 	defer b.Close()
 	m := request("a.b", 1, pattern(1000))
-	if err := a.(Queuer).Queue(m, false); err != nil {
+	if err := a.Queue(m); err != nil {
 		t.Fatal(err)
 	}
 	clear(m.Payload)
 	m.Topic = "c.d"
-	a.(Queuer).Flush()
+	a.Flush()
 	want(t, b, request("a.b", 1, pattern(1000)))
 }
 
@@ -279,7 +279,7 @@ func FuzzReader(f *testing.F) {
 	f.Add(append(bytes.Clone(b[:4]), 0x3f, 0xff, 0xff, 0xff, 1, 2, 3), uint16(5))
 	f.Fuzz(func(t *testing.T, b []byte, split uint16) {
 		raw, end := BytePipe()
-		c := NewConn(end, Config{})
+		c := New(end, Config{})
 		go func() {
 			cut := min(int(split), len(b))
 			raw.Write(b[:cut])

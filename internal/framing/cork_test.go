@@ -1,4 +1,4 @@
-package transport
+package framing
 
 import (
 	"context"
@@ -12,7 +12,7 @@ import (
 )
 
 // tags receives n messages and returns their matchtags.
-func tags(t *testing.T, c Conn, n int) (got []uint32) {
+func tags(t *testing.T, c *Conn, n int) (got []uint32) {
 	t.Helper()
 	var m codec.Message
 	for range n {
@@ -27,15 +27,15 @@ func tags(t *testing.T, c Conn, n int) (got []uint32) {
 // One message leaves at once; a flow leaves in order and all of it, although
 // nobody flushes after the last.
 func TestFlushSoon(t *testing.T) {
-	a, b := Pipe(Config{})
+	a, b := pipe(Config{})
 	defer b.Close()
-	q := a.(Queuer)
+	q := a
 	var want []uint32
 	for n := uint32(1); n <= 20_000; n++ {
 		if err := q.AdmitFlow(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		if err := q.Queue(request("flow.item", n, nil), false); err != nil {
+		if err := q.Queue(request("flow.item", n, nil)); err != nil {
 			t.Fatal(err)
 		}
 		q.FlushSoon()
@@ -65,11 +65,11 @@ func TestFlushSoon(t *testing.T) {
 // What is held back leaves with a message that must not wait, and with Close.
 func TestFlushSoonThenMore(t *testing.T) {
 	for _, last := range []string{"flush", "close"} {
-		a, b := Pipe(Config{})
-		q := a.(Queuer)
+		a, b := pipe(Config{})
+		q := a
 		const n = 200
 		for i := range uint32(n) {
-			if err := q.Queue(request("flow.item", i+1, nil), false); err != nil {
+			if err := q.Queue(request("flow.item", i+1, nil)); err != nil {
 				t.Fatal(err)
 			}
 			q.FlushSoon()
@@ -90,13 +90,13 @@ func TestFlushSoonThenMore(t *testing.T) {
 
 // countedIO counts the writes of a stream.
 type countedIO struct {
-	rawIO
+	Stream
 	writes int // by one sender, or after it has ended
 }
 
 func (c *countedIO) TryWrite(p []byte) (int, error) {
 	c.writes++
-	return c.rawIO.TryWrite(p)
+	return c.Stream.TryWrite(p)
 }
 
 // Single messages are a write each; those of a flow are not.
@@ -112,10 +112,10 @@ func TestFlushSoonHoldsBack(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				ours, theirs := BytePipe()
-				raw := &countedIO{rawIO: ours.(rawIO)}
-				a, b := newStreamConn(raw, Config{}), NewConn(theirs, Config{})
+				raw := &countedIO{Stream: ours.(Stream)}
+				a, b := New(raw, Config{}), New(theirs, Config{})
 				for n := range uint32(200) {
-					if err := a.Queue(request("flow.item", n+1, nil), false); err != nil {
+					if err := a.Queue(request("flow.item", n+1, nil)); err != nil {
 						t.Fatal(err)
 					}
 					a.FlushSoon()
@@ -138,19 +138,20 @@ func TestFlushSoonHoldsBack(t *testing.T) {
 // One who sends many waits where a single sender need not.
 func TestAdmitFlow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		a, b := Pipe(Config{})
+		a, b := pipe(Config{})
 		defer a.Close()
 		defer b.Close()
-		q := a.(Queuer)
+		q := a
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
 		for size := 0; size < flowLimit+pipeBuffer+chunkSize; size += 100_000 {
 			if err := q.AdmitFlow(ctx); size < flowLimit && err != nil {
 				t.Fatalf("after %d bytes: %v", size, err)
 			}
-			if err := q.Queue(request("flow.item", 1, pattern(100_000)), true); err != nil {
+			if err := q.Queue(request("flow.item", 1, pattern(100_000))); err != nil {
 				t.Fatal(err)
 			}
+			q.Flush()
 		}
 		if err := q.AdmitFlow(ctx); !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("AdmitFlow: %v, want to wait", err)
@@ -163,7 +164,7 @@ func TestAdmitFlow(t *testing.T) {
 
 // heldIO is a stream whose writes wait for a go.
 type heldIO struct {
-	rawIO
+	Stream
 	hold   bool
 	free   chan struct{}
 	writes int
@@ -174,7 +175,7 @@ func (h *heldIO) TryWrite(p []byte) (int, error) {
 	if h.hold {
 		<-h.free
 	}
-	return h.rawIO.TryWrite(p)
+	return h.Stream.TryWrite(p)
 }
 
 // One request is written by its sender. With others under way the sender does

@@ -1,17 +1,9 @@
-package transport
+package framing
 
 import (
 	"slices"
 
 	"github.com/flux-sdk/flux/codec"
-)
-
-const (
-	// chunkSize is the size of the buffers of a long queue.
-	chunkSize = 256 << 10
-	// keepBytes is how much buffer is kept for reuse. A payload of 1 MiB fits
-	// with its header.
-	keepBytes = 1<<20 + 64<<10
 )
 
 // frames is a queue of encoded frames. A long one grows by further buffers and

@@ -1,4 +1,4 @@
-package transport
+package framing
 
 import (
 	"bytes"
@@ -17,28 +17,20 @@ import (
 	"github.com/flux-sdk/flux/codec"
 )
 
-// blockPair is a connected pair of which one end is a pollIO.
-func blockPair(t *testing.T) (*pollIO, *net.UnixConn) {
+// blockPair is a connected pair of which one end is a PollStream.
+func blockPair(t *testing.T) (*PollStream, *net.UnixConn) {
 	t.Helper()
-	ours, theirs, err := socketpair()
-	if err != nil {
-		t.Fatal(err)
-	}
-	peer, err := net.FileConn(theirs)
-	theirs.Close()
-	if err != nil {
-		t.Fatal(err)
-	}
-	b, err := takePollIO(ours)
+	ours, peer := socketPair(t)
+	b, err := takePollStream(ours)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { b.Close(); peer.Close() })
-	return b, peer.(*net.UnixConn)
+	return b, peer
 }
 
-// takePollIO takes over the descriptor of c, which is closed.
-func takePollIO(c *net.UnixConn) (*pollIO, error) {
+// takePollStream takes over the descriptor of c, which is closed.
+func takePollStream(c *net.UnixConn) (*PollStream, error) {
 	f, err := c.File()
 	if err != nil {
 		return nil, err
@@ -49,13 +41,10 @@ func takePollIO(c *net.UnixConn) (*pollIO, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := syscall.SetNonblock(fd, true); err != nil {
-		return nil, err
-	}
-	return &pollIO{fd: fd}, nil
+	return NewPollStream(fd)
 }
 
-func TestPollIOReadsAndWrites(t *testing.T) {
+func TestPollStreamReadsAndWrites(t *testing.T) {
 	b, peer := blockPair(t)
 	if _, err := peer.Write([]byte("abc")); err != nil {
 		t.Fatal(err)
@@ -76,7 +65,7 @@ func TestPollIOReadsAndWrites(t *testing.T) {
 	}
 }
 
-func TestPollIOTryWriteDoesNotWait(t *testing.T) {
+func TestPollStreamTryWriteDoesNotWait(t *testing.T) {
 	b, peer := blockPair(t)
 	data := bytes.Repeat([]byte("x"), 4<<20)
 	n, err := b.TryWrite(data)
@@ -98,7 +87,7 @@ func TestPollIOTryWriteDoesNotWait(t *testing.T) {
 }
 
 // Close wakes a Read and a Write that wait, and the descriptor is free after.
-func TestPollIOCloseWakes(t *testing.T) {
+func TestPollStreamCloseWakes(t *testing.T) {
 	for range 50 {
 		b, _ := blockPair(t)
 		var wg sync.WaitGroup
@@ -128,53 +117,31 @@ func TestPollIOCloseWakes(t *testing.T) {
 	}
 }
 
-func TestPollIOAbortEndsReadAfterWhatArrived(t *testing.T) {
+func TestPollStreamAbortEndsReadAfterWhatArrived(t *testing.T) {
 	b, peer := blockPair(t)
 	if _, err := peer.Write([]byte("last")); err != nil {
 		t.Fatal(err)
 	}
-	b.Abort()
+	b.EndRead()
 	got, err := io.ReadAll(b)
 	if err != nil || string(got) != "last" {
 		t.Fatalf("read %q, %v", got, err)
 	}
 }
 
-// A broker in this process is read through the poller.
-func TestLocalIOInOneProcess(t *testing.T) {
-	l, err := Listen(t.TempDir()+"/s", Config{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	go func() {
-		if in, err := l.Accept(); err == nil {
-			in.Welcome()
-		}
-	}()
-	c, err := Dial(t.Context(), l.URI(), Config{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer c.Close()
-	if _, ok := c.(*streamConn).r.raw.(*unixIO); !ok {
-		t.Errorf("the I/O is a %T, want a *unixIO (own pid %d)", c.(*streamConn).r.raw, os.Getpid())
-	}
-}
-
-// A conn on a pollIO tells its reader what it needs to know to rest.
-func TestPollIORests(t *testing.T) {
+// A conn on a PollStream tells its reader what it needs to know to rest.
+func TestPollStreamRests(t *testing.T) {
 	b, peer := blockPair(t)
-	c := newStreamConn(b, Config{})
+	c := New(b, Config{})
 	defer c.Close()
-	other := NewConn(peer, Config{})
-	if !c.r.rest.can {
+	other := New(peer, Config{})
+	if !c.r.throttle.on {
 		t.Fatal("its reader never rests")
 	}
 	send(t, other, codec.NewEvent("flow.event"))
 	recv(t, c)
-	if c.r.rest.flow != 1 {
-		t.Errorf("the flow is %d messages long after an event", c.r.rest.flow)
+	if c.r.throttle.flow != 1 {
+		t.Errorf("the flow is %d messages long after an event", c.r.throttle.flow)
 	}
 	asking := request("some.call", 1, nil)
 	for _, m := range []*codec.Message{{}, asking} {
@@ -184,7 +151,7 @@ func TestPollIORests(t *testing.T) {
 			m.Flags |= codec.FlagStreaming
 		}
 		send(t, c, m)
-		if got := c.r.rest.asked.Load(); got != isCall {
+		if got := c.r.throttle.asked.Load(); got != isCall {
 			t.Errorf("after a request with flags %v a call has begun: %v", m.Flags, got)
 		}
 	}
@@ -209,7 +176,7 @@ func sleeps(t *testing.T, tid int) (n int, asleep bool) {
 }
 
 // A Read that waits sleeps on while the peer takes what was written to it.
-func TestPollIOWakesForArrivalsOnly(t *testing.T) {
+func TestPollStreamWakesForArrivalsOnly(t *testing.T) {
 	b, peer := blockPair(t)
 	p := make([]byte, 8)
 	thread := make(chan int, 1)
@@ -245,7 +212,7 @@ func TestPollIOWakesForArrivalsOnly(t *testing.T) {
 }
 
 // A connection gives back its descriptor.
-func TestPollIODescriptor(t *testing.T) {
+func TestPollStreamDescriptor(t *testing.T) {
 	refersTo := func(fd int) string {
 		name, _ := os.Readlink(fmt.Sprintf("/proc/self/fd/%d", fd))
 		return name
@@ -262,14 +229,14 @@ func TestPollIODescriptor(t *testing.T) {
 }
 
 // What is queued when the reader comes to wait is written by it.
-func TestPollIOReaderWrites(t *testing.T) {
+func TestPollStreamReaderWrites(t *testing.T) {
 	b, peer := blockPair(t)
-	c := newStreamConn(b, Config{})
+	c := New(b, Config{})
 	defer c.Close()
-	if err := c.Queue(request("some.call", 1, nil), false); err != nil {
+	if err := c.Queue(request("some.call", 1, nil)); err != nil {
 		t.Fatal(err)
 	}
 	go c.Recv(new(codec.Message))
 	peer.SetReadDeadline(time.Now().Add(patience))
-	want(t, NewConn(peer, Config{}), request("some.call", 1, nil))
+	want(t, New(peer, Config{}), request("some.call", 1, nil))
 }

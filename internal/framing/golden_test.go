@@ -1,4 +1,4 @@
-package transport
+package framing
 
 import (
 	"bytes"
@@ -78,12 +78,12 @@ func TestReaderGoldenSplitAnywhere(t *testing.T) {
 	}
 }
 
-// What a client sends through a Conn is, byte for byte, what was recorded.
+// What a client sends through a *Conn is, byte for byte, what was recorded.
 func TestWriterGolden(t *testing.T) {
 	for _, name := range []string{"ssh-relay", "attr-get", "payload-sizes", "service-streaming"} {
 		b, msgs := direction(t, name, capture.ClientToServer)
 		raw, end := BytePipe()
-		c := NewConn(end, Config{})
+		c := New(end, Config{})
 		got := make(chan []byte)
 		go func() {
 			b, _ := io.ReadAll(raw)

@@ -1,4 +1,4 @@
-package transport
+package framing
 
 import (
 	"bytes"
@@ -10,7 +10,7 @@ import (
 
 // A message that came alone has memory to give back if it is not small.
 func TestMemory(t *testing.T) {
-	a, b := Pipe(Config{})
+	a, b := pipe(Config{})
 	defer a.Close()
 	defer b.Close()
 	head := codec.FrameSize(request("some.topic", 1, []byte{0})) - codec.PrefixSize - 1
@@ -33,7 +33,7 @@ func TestMemory(t *testing.T) {
 		if size := codec.FrameSize(m) - codec.PrefixSize; size != tt.body {
 			t.Fatalf("a body of %d bytes, want %d", size, tt.body)
 		}
-		mem := b.(Recycler).Memory()
+		mem := b.Memory()
 		if (mem != nil) != tt.want {
 			t.Errorf("a body of %d bytes has memory to give back: %v", tt.body, mem != nil)
 		}
@@ -101,7 +101,7 @@ func TestRecycle(t *testing.T) {
 func BenchmarkRecvLarge(b *testing.B) {
 	for _, recycle := range []bool{false, true} {
 		b.Run(map[bool]string{false: "kept", true: "recycled"}[recycle], func(b *testing.B) {
-			near, far := Pipe(Config{})
+			near, far := pipe(Config{})
 			defer near.Close()
 			defer far.Close()
 			m := request("some.topic", 1, pattern(64<<10))
@@ -116,7 +116,7 @@ func BenchmarkRecvLarge(b *testing.B) {
 					b.Fatal(err)
 				}
 				if recycle {
-					far.(Recycler).Memory().Recycle()
+					far.Memory().Recycle()
 				}
 			}
 		})
@@ -125,21 +125,21 @@ func BenchmarkRecvLarge(b *testing.B) {
 
 // askedIO notes how much each read asks for.
 type askedIO struct {
-	rawIO
+	Stream
 	asked []int
 }
 
 func (a *askedIO) Read(p []byte) (int, error) {
 	a.asked = append(a.asked, len(p))
-	return a.rawIO.Read(p)
+	return a.Stream.Read(p)
 }
 
 // Behind a large message little is read ahead, for the next one's body to be
 // read to where it belongs; behind a small one much.
 func TestReadAhead(t *testing.T) {
 	ours, theirs := BytePipe()
-	raw := &askedIO{rawIO: ours.(rawIO)}
-	a, b := newStreamConn(raw, Config{}), NewConn(theirs, Config{})
+	raw := &askedIO{Stream: ours.(Stream)}
+	a, b := New(raw, Config{}), New(theirs, Config{})
 	defer a.Close()
 	defer b.Close()
 	small, large := request("some.topic", 1, pattern(100)), request("some.topic", 1, pattern(3*largeFrame))

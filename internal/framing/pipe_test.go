@@ -1,4 +1,4 @@
-package transport
+package framing
 
 import (
 	"errors"
@@ -13,10 +13,10 @@ import (
 
 func TestPipeOrderBothWays(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		a, b := Pipe(Config{})
+		a, b := pipe(Config{})
 		const n = 2000
 		var wg sync.WaitGroup
-		for _, c := range []Conn{a, b} {
+		for _, c := range []*Conn{a, b} {
 			wg.Go(func() {
 				for i := range uint32(n) {
 					send(t, c, request("a.b", i, pattern(int(i))))
@@ -42,7 +42,7 @@ func TestPipeOrderBothWays(t *testing.T) {
 // Messages of one sender keep their order among those of others.
 func TestPipeOrderPerSender(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		a, b := Pipe(Config{})
+		a, b := pipe(Config{})
 		const senders, each = 8, 300
 		var wg sync.WaitGroup
 		for s := range senders {
@@ -51,14 +51,14 @@ func TestPipeOrderPerSender(t *testing.T) {
 				for i := range uint32(each) {
 					m := request(topic, i, pattern(int(i)))
 					if i%3 == 0 {
-						if err := a.(Queuer).Queue(m, i%2 == 0); err != nil {
+						if err := a.Queue(m); err != nil {
 							t.Error(err)
 						}
 						continue
 					}
 					send(t, a, m)
 				}
-				a.(Queuer).Flush()
+				a.Flush()
 			})
 		}
 		next := map[string]uint32{}
@@ -77,10 +77,10 @@ func TestPipeOrderPerSender(t *testing.T) {
 
 func TestPipeBigBothWays(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		a, b := Pipe(Config{})
+		a, b := pipe(Config{})
 		sizes := []int{pipeBuffer - 100, pipeBuffer, pipeBuffer + 1, 3 << 20, 9 << 20}
 		var wg sync.WaitGroup
-		for _, c := range []Conn{a, b} {
+		for _, c := range []*Conn{a, b} {
 			wg.Go(func() {
 				for _, n := range sizes {
 					send(t, c, request("big.one", 1, pattern(n)))
@@ -100,7 +100,7 @@ func TestPipeBigBothWays(t *testing.T) {
 
 func TestPipeClose(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		a, b := Pipe(Config{})
+		a, b := pipe(Config{})
 		for i := range uint32(3) {
 			send(t, a, request("a.b", i, nil))
 		}
@@ -113,10 +113,10 @@ func TestPipeClose(t *testing.T) {
 		if err := a.Send(t.Context(), request("a.b", 4, nil)); err != ErrClosed {
 			t.Errorf("Send after Close: %v, want ErrClosed", err)
 		}
-		if err := a.(Queuer).Queue(request("a.b", 4, nil), false); err != ErrClosed {
+		if err := a.Queue(request("a.b", 4, nil)); err != ErrClosed {
 			t.Errorf("Queue after Close: %v, want ErrClosed", err)
 		}
-		a.(Queuer).Flush()
+		a.Flush()
 		var m codec.Message
 		if err := a.Recv(&m); err != ErrClosed {
 			t.Errorf("Recv after Close: %v, want ErrClosed", err)
@@ -129,7 +129,7 @@ func TestPipeClose(t *testing.T) {
 				t.Errorf("Recv after the peer's Close: %v, want io.EOF", err)
 			}
 		}
-		if !b.(Batcher).Buffered() {
+		if !b.Buffered() {
 			t.Error("Recv fails at once, but Buffered is false")
 		}
 		b.Send(t.Context(), request("a.b", 5, nil)) // may be accepted
@@ -148,7 +148,7 @@ func TestPipeClose(t *testing.T) {
 // Close wakes a Recv that waits, on both ends.
 func TestPipeCloseWakesRecv(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		a, b := Pipe(Config{})
+		a, b := pipe(Config{})
 		var ofA, ofB error
 		var wg sync.WaitGroup
 		wg.Go(func() { ofA = a.Recv(new(codec.Message)) })
@@ -166,7 +166,7 @@ func TestPipeCloseWakesRecv(t *testing.T) {
 func TestPipeMalformed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		raw, b := BytePipe()
-		c := NewConn(b, Config{})
+		c := New(b, Config{})
 		m := request("a.b", 1, nil)
 		raw.Write(append(wire(t, m), "this is no frame"...))
 		want(t, c, m)

@@ -1,4 +1,4 @@
-package transport
+package framing
 
 import (
 	"context"
@@ -13,7 +13,7 @@ import (
 )
 
 // until calls Send until it fails and returns its error.
-func until(c Conn, size int) error {
+func until(c *Conn, size int) error {
 	for {
 		if err := c.Send(context.Background(), request("a.b", 1, pattern(size))); err != nil {
 			return err
@@ -23,7 +23,7 @@ func until(c Conn, size int) error {
 
 // peerCloses checks what a conn does whose peer goes away while it sends and
 // receives: both end, and so does Close.
-func peerCloses(t *testing.T, c Conn, peer io.Closer, size int) {
+func peerCloses(t *testing.T, c *Conn, peer io.Closer, size int) {
 	t.Helper()
 	recvd := make(chan error, 1)
 	go func() { recvd <- c.Recv(new(codec.Message)) }()
@@ -70,22 +70,22 @@ func TestPeerCloses(t *testing.T) {
 		t.Run("pipe", func(t *testing.T) {
 			noLeaks(t)
 			a, b := BytePipe()
-			peerCloses(t, NewConn(a, Config{}), b, size)
+			peerCloses(t, New(a, Config{}), b, size)
 		})
 		t.Run("hidden pipe", func(t *testing.T) {
 			noLeaks(t)
 			a, b := BytePipe()
-			peerCloses(t, NewConn(hidden{a}, Config{}), b, size)
+			peerCloses(t, New(hidden{a}, Config{}), b, size)
 		})
 		t.Run("net.Pipe", func(t *testing.T) {
 			noLeaks(t)
 			a, b := net.Pipe()
-			peerCloses(t, NewConn(a, Config{}), b, size)
+			peerCloses(t, New(a, Config{}), b, size)
 		})
 		t.Run("tcp", func(t *testing.T) {
 			noLeaks(t)
 			a, b := tcpPair(t)
-			peerCloses(t, NewConn(a, Config{}), b, size)
+			peerCloses(t, New(a, Config{}), b, size)
 		})
 		t.Run("unix", func(t *testing.T) {
 			a, b := connected(t)
@@ -121,7 +121,7 @@ func TestWriteErrorEndsRecv(t *testing.T) {
 	noLeaks(t)
 	mark := errors.New("cable cut")
 	d := &deaf{err: mark, closed: make(chan struct{})}
-	c := NewConn(d, Config{})
+	c := New(d, Config{})
 	recvd := make(chan error, 1)
 	go func() { recvd <- c.Recv(new(codec.Message)) }()
 	if err := within(t, "Send", func() error { return until(c, 10) }); !errors.Is(err, mark) {
@@ -140,23 +140,18 @@ func TestWriteErrorEndsRecv(t *testing.T) {
 func TestWriteErrorKeepsWhatArrived(t *testing.T) {
 	for name, pair := range map[string]func(t *testing.T) (io.ReadWriteCloser, io.ReadWriteCloser){
 		"unix": func(t *testing.T) (io.ReadWriteCloser, io.ReadWriteCloser) {
-			l, path := bareListener(t)
-			a, err := net.DialUnix("unix", nil, socketAddr(path))
-			if err != nil {
-				t.Fatal(err)
-			}
-			b, err := l.AcceptUnix()
-			if err != nil {
-				t.Fatal(err)
-			}
+			a, b := socketPair(t)
 			return a, b
 		},
-		"pipe": func(*testing.T) (io.ReadWriteCloser, io.ReadWriteCloser) { return BytePipe() },
+		"pipe": func(*testing.T) (io.ReadWriteCloser, io.ReadWriteCloser) {
+			a, b := BytePipe()
+			return a, b
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			noLeaks(t)
 			a, b := pair(t)
-			c := NewConn(a, Config{})
+			c := New(a, Config{})
 			m := request("last.words", 1, pattern(10_000))
 			if _, err := b.Write(append(wire(t, m), wire(t, m)...)); err != nil {
 				t.Fatal(err)
@@ -179,7 +174,7 @@ func TestWriteErrorKeepsWhatArrived(t *testing.T) {
 func TestWriteErrorWakesSend(t *testing.T) {
 	noLeaks(t)
 	a, b := BytePipe()
-	c := NewConn(a, Config{})
+	c := New(a, Config{})
 	fillUp(t, c)
 	sent := make(chan error, 3)
 	for range cap(sent) {
@@ -193,7 +188,7 @@ func TestWriteErrorWakesSend(t *testing.T) {
 	}
 	start := time.Now()
 	c.Close()
-	if time.Since(start) >= closeFlush {
+	if time.Since(start) >= closeWait {
 		t.Error("Close waits for what can not be written")
 	}
 }

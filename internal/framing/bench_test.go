@@ -1,4 +1,4 @@
-package transport
+package framing
 
 import (
 	"fmt"
@@ -8,9 +8,9 @@ import (
 )
 
 // ends runs a benchmark over every kind of connection.
-func ends(b *testing.B, f func(b *testing.B, client, broker Conn)) {
+func ends(b *testing.B, f func(b *testing.B, client, broker *Conn)) {
 	b.Run("pipe", func(b *testing.B) {
-		client, broker := Pipe(Config{})
+		client, broker := pipe(Config{})
 		defer broker.Close()
 		defer client.Close()
 		f(b, client, broker)
@@ -26,7 +26,7 @@ func ends(b *testing.B, f func(b *testing.B, client, broker Conn)) {
 func BenchmarkPingPong(b *testing.B) {
 	for _, n := range []int{16, 1 << 10, 64 << 10, 1 << 20} {
 		b.Run(fmt.Sprint(n), func(b *testing.B) {
-			ends(b, func(b *testing.B, client, broker Conn) {
+			ends(b, func(b *testing.B, client, broker *Conn) {
 				go func() {
 					var m codec.Message
 					for broker.Recv(&m) == nil {
@@ -55,7 +55,7 @@ func BenchmarkPingPong(b *testing.B) {
 // One direction, in bursts that are one write each.
 func BenchmarkFlood(b *testing.B) {
 	const burst = 64
-	ends(b, func(b *testing.B, client, broker Conn) {
+	ends(b, func(b *testing.B, client, broker *Conn) {
 		burstDone := make(chan struct{}, 1)
 		go func() {
 			var m codec.Message
@@ -67,11 +67,11 @@ func BenchmarkFlood(b *testing.B) {
 		}()
 		ev := codec.NewEvent("flood.item")
 		ev.SetPayload(pattern(64))
-		q := broker.(Queuer)
+		q := broker
 		b.ReportAllocs()
 		for b.Loop() {
 			for range burst {
-				if err := q.Queue(ev, false); err != nil {
+				if err := q.Queue(ev); err != nil {
 					b.Fatal(err)
 				}
 			}
@@ -84,7 +84,7 @@ func BenchmarkFlood(b *testing.B) {
 
 // Many goroutines send on one connection.
 func BenchmarkSendParallel(b *testing.B) {
-	ends(b, func(b *testing.B, client, broker Conn) {
+	ends(b, func(b *testing.B, client, broker *Conn) {
 		go func() {
 			var m codec.Message
 			for broker.Recv(&m) == nil {

@@ -1,4 +1,4 @@
-package transport
+package framing
 
 import (
 	"context"
@@ -16,48 +16,34 @@ import (
 	"github.com/flux-sdk/flux/codec"
 )
 
-const (
-	// sendLimit is how many bytes may be accepted and not written before Send
-	// waits.
-	sendLimit = 4 << 20
-	// flowLimit is the same for one who sends many messages: as much is kept of
-	// the buffers, so a flow allocates none.
-	flowLimit = 1 << 20
-	// leaderTurn is how many bytes a sender writes for others before it hands
-	// the rest to a goroutine.
-	leaderTurn = 256 << 10
-	// closeFlush is how long Close waits for what was accepted to be written.
-	closeFlush = time.Second
-)
-
 // writer is the queue of encoded frames and the way they are written: the first
 // goroutine to queue writes for all that queue meanwhile, without ever waiting
 // for the peer. While the reader is awake, between two waits for the peer, it
 // writes for all before it waits again. Where the stream takes no more, a
 // goroutine takes over until all is written.
 type writer struct {
-	raw     rawIO
+	raw     Stream
 	max     int
 	awake   atomic.Bool  // the reader will write what is queued now
 	backlog atomic.Int64 // bytes accepted and not written; far below 0 once nothing is accepted
 
-	mu       sync.Mutex
-	q        frames // accepted, not taken
-	writing  int    // bytes taken, not written
-	flushing bool   // somebody is at the stream
-	cork     cork
-	err      error         // sticky: nothing is accepted any more
-	space    chan struct{} // closed when Send may go on; nil while nobody waits
-	drained  chan struct{} // closed when nothing is left; nil while nobody waits
-	closing  chan struct{} // closed by the first Close
-	once     sync.Once
-	closeErr error
-	patience time.Duration // how long close waits for the queue to be written
+	mu        sync.Mutex
+	q         frames // accepted, not taken
+	writing   int    // bytes taken, not written
+	flushing  bool   // somebody is at the stream
+	cork      cork
+	err       error         // sticky: nothing is accepted any more
+	space     chan struct{} // closed when Send may go on; nil while nobody waits
+	drained   chan struct{} // closed when nothing is left; nil while nobody waits
+	closing   chan struct{} // closed by the first Close
+	once      sync.Once
+	closeErr  error
+	closeWait time.Duration // for the queue to be written
 }
 
-func (w *writer) init(raw rawIO, maxSize int) {
+func (w *writer) init(raw Stream, maxSize int) {
 	w.raw, w.max = raw, maxSize
-	w.closing, w.patience = make(chan struct{}), closeFlush
+	w.closing, w.closeWait = make(chan struct{}), closeWait
 }
 
 func (w *writer) full() bool { return w.backlog.Load() >= sendLimit }
@@ -98,25 +84,17 @@ func (w *writer) admit(ctx context.Context, limit int) error {
 	}
 }
 
-// put encodes m into the queue and, if flush is set, sees to it being written.
-func (w *writer) put(m *codec.Message, flush bool) error {
+// put encodes m into the queue.
+func (w *writer) put(m *codec.Message) error {
 	w.mu.Lock()
-	if err := w.err; err != nil {
-		w.mu.Unlock()
-		return err
+	defer w.mu.Unlock()
+	if w.err != nil {
+		return w.err
 	}
 	before := w.q.size
 	err := w.q.add(m, w.max)
 	w.backlog.Add(int64(w.q.size - before))
-	// The reader clears awake before it looks at the queue for the last time.
-	if err != nil || w.flushing || !flush || w.awake.Load() {
-		w.mu.Unlock()
-		return err
-	}
-	w.flushing = true
-	w.mu.Unlock()
-	w.lead()
-	return nil
+	return err
 }
 
 // claim reports whether the caller is to write the queue: there is something in
@@ -131,18 +109,19 @@ func (w *writer) claim() bool {
 	return true
 }
 
-// readerWaits says that the reader is about to wait for the peer. It lets those
+// beforeWait says that the reader is about to wait for the peer. It lets those
 // run first whom it has woken, and writes what they and others have queued: they
 // are likely to be the ones that the peer is waiting for.
-func (w *writer) readerWaits() {
+func (w *writer) beforeWait() {
 	w.writeQueued()
 	runtime.Gosched()
 	w.awake.Store(false) // first: a message that is queued with awake set is in the queue by now
 	w.writeQueued()
 }
 
-// flush sees to the queue being written.
-func (w *writer) flush() {
+// flushByReader leaves the writing to the reader, if that is awake: it clears
+// awake before it looks at the queue for the last time.
+func (w *writer) flushByReader() {
 	if !w.awake.Load() {
 		w.writeQueued()
 	}
@@ -151,12 +130,12 @@ func (w *writer) flush() {
 // writeQueued writes the queue, unless somebody else does.
 func (w *writer) writeQueued() {
 	if w.claim() {
-		w.lead()
+		w.write()
 	}
 }
 
-// lead writes the queue as far as the stream takes it at once, for one turn.
-func (w *writer) lead() {
+// write writes the queue as far as the stream takes it at once, for one turn.
+func (w *writer) write() {
 	for turn := 0; ; {
 		b := w.take()
 		if b == nil {
@@ -168,7 +147,7 @@ func (w *writer) lead() {
 			w.fail(err)
 			return
 		}
-		if n < len(b) || turn >= leaderTurn {
+		if n < len(b) || turn >= writeTurn {
 			go w.drain(b, n)
 			return
 		}
@@ -221,7 +200,7 @@ func (w *writer) wrote(b []byte) {
 
 // fail ends sending; what is queued is lost.
 func (w *writer) fail(err error) {
-	defer w.raw.Abort() // after w.err is set, for ended to find it
+	defer w.raw.EndRead() // after w.err is set, for ended to find it
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.flushing = false
@@ -254,7 +233,7 @@ func (w *writer) ended(err error) error {
 
 // close accepts nothing more, waits a bounded time for the queue to be written
 // and closes the stream.
-func (w *writer) close() error {
+func (w *writer) close(after func()) error {
 	w.once.Do(func() {
 		w.mu.Lock()
 		w.err = ErrClosed
@@ -273,7 +252,7 @@ func (w *writer) close() error {
 		}
 		w.mu.Unlock()
 		if drained != nil {
-			t := time.NewTimer(w.patience)
+			t := time.NewTimer(w.closeWait)
 			select {
 			case <-drained:
 			case <-t.C:
@@ -281,6 +260,9 @@ func (w *writer) close() error {
 			t.Stop()
 		}
 		w.closeErr = w.raw.Close()
+		if after != nil {
+			after()
+		}
 		close(w.closing)
 	})
 	<-w.closing

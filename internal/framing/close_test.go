@@ -1,4 +1,4 @@
-package transport
+package framing
 
 import (
 	"context"
@@ -12,24 +12,9 @@ import (
 	"github.com/flux-sdk/flux/codec"
 )
 
-// fillUp queues on c until Send would wait, and returns how many messages
-// that took.
-func fillUp(t *testing.T, c Conn) uint32 {
-	t.Helper()
-	payload := pattern(64 << 10)
-	n := uint32(0)
-	for size := 0; size < sendLimit+pipeBuffer+len(payload); size += len(payload) {
-		if err := c.(Queuer).Queue(request("fill.up", n, payload), true); err != nil {
-			t.Fatal(err)
-		}
-		n++
-	}
-	return n
-}
-
 func TestSendWaitsPastTheLimit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		a, b := Pipe(Config{})
+		a, b := pipe(Config{})
 		defer b.Close()
 		defer a.Close()
 		n := fillUp(t, a)
@@ -42,11 +27,11 @@ func TestSendWaitsPastTheLimit(t *testing.T) {
 		}
 		ctx, stop := context.WithTimeoutCause(t.Context(), time.Minute, mark)
 		defer stop()
-		if err := a.(Queuer).Admit(ctx); err != mark || time.Since(start) != 2*time.Minute {
+		if err := a.Admit(ctx); err != mark || time.Since(start) != 2*time.Minute {
 			t.Errorf("Admit: %v after %v, want the cause when its ctx ends", err, time.Since(start))
 		}
 		start = start.Add(time.Minute)
-		if err := a.(Queuer).Queue(request("que.ue", n, nil), true); err != nil || time.Since(start) != time.Minute {
+		if err := a.Queue(request("que.ue", n, nil)); err != nil || time.Since(start) != time.Minute {
 			t.Errorf("Queue: %v after %v, want no wait", err, time.Since(start)-time.Minute)
 		}
 		// The refused message is nowhere, the queued one is in its place.
@@ -60,7 +45,7 @@ func TestSendWaitsPastTheLimit(t *testing.T) {
 
 func TestSendGoesOnWhenThePeerReads(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		a, b := Pipe(Config{})
+		a, b := pipe(Config{})
 		defer b.Close()
 		defer a.Close()
 		n := fillUp(t, a)
@@ -79,8 +64,8 @@ func TestSendGoesOnWhenThePeerReads(t *testing.T) {
 // What was queued without a flush must not be waited for without one.
 func TestAdmitFlushes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		a, b := Pipe(Config{})
-		q := a.(Queuer)
+		a, b := pipe(Config{})
+		q := a
 		const n = 5
 		var wg sync.WaitGroup
 		wg.Go(func() {
@@ -99,11 +84,12 @@ func TestAdmitFlushes(t *testing.T) {
 				if err := q.Admit(ctx); err != nil {
 					return err
 				}
-				return q.Queue(request("a.b", tag, nil), true)
+				defer q.Flush()
+				return q.Queue(request("a.b", tag, nil))
 			},
 		} {
 			for range n {
-				if err := q.Queue(request("a.b", tag, pattern(sendLimit/4)), false); err != nil {
+				if err := q.Queue(request("a.b", tag, pattern(sendLimit/4))); err != nil {
 					t.Fatal(err)
 				}
 				tag++
@@ -121,7 +107,7 @@ func TestAdmitFlushes(t *testing.T) {
 
 func TestSendWithEndedCtx(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		a, b := Pipe(Config{})
+		a, b := pipe(Config{})
 		mark := errors.New("enough")
 		if err := a.Send(ended(mark), request("a.b", 1, nil)); err != mark {
 			t.Errorf("Send: %v, want the cause", err)
@@ -137,7 +123,7 @@ func TestSendWithEndedCtx(t *testing.T) {
 // A message that cannot be sent fails alone.
 func TestSendRefused(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		a, b := Pipe(Config{MaxSize: 1000})
+		a, b := pipe(Config{MaxSize: 1000})
 		defer b.Close()
 		defer a.Close()
 		if err := a.Send(t.Context(), &codec.Message{Type: codec.TypeRequest}); !errors.Is(err, codec.ErrUnsendable) {
@@ -154,7 +140,7 @@ func TestSendRefused(t *testing.T) {
 
 func TestCloseWithStalledPeer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		a, b := Pipe(Config{})
+		a, b := pipe(Config{})
 		fillUp(t, a)
 		var waiting, reading error
 		var wg sync.WaitGroup
@@ -162,8 +148,8 @@ func TestCloseWithStalledPeer(t *testing.T) {
 		wg.Go(func() { reading = a.Recv(new(codec.Message)) })
 		synctest.Wait()
 		start := time.Now()
-		if err := a.Close(); err != nil || time.Since(start) != closeFlush {
-			t.Errorf("Close: %v after %v, want nil after %v", err, time.Since(start), closeFlush)
+		if err := a.Close(); err != nil || time.Since(start) != closeWait {
+			t.Errorf("Close: %v after %v, want nil after %v", err, time.Since(start), closeWait)
 		}
 		wg.Wait()
 		if waiting != ErrClosed || reading != ErrClosed {
@@ -175,10 +161,10 @@ func TestCloseWithStalledPeer(t *testing.T) {
 
 func TestCloseFlushes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		a, b := Pipe(Config{})
+		a, b := pipe(Config{})
 		n := fillUp(t, a)
 		// Not even flushed yet, when Close comes.
-		if err := a.(Queuer).Queue(request("last.one", n, nil), false); err != nil {
+		if err := a.Queue(request("last.one", n, nil)); err != nil {
 			t.Fatal(err)
 		}
 		var wg sync.WaitGroup
@@ -203,8 +189,8 @@ func TestCloseFlushes(t *testing.T) {
 
 func TestQueueWithoutFlush(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		a, b := Pipe(Config{})
-		q := a.(Queuer)
+		a, b := pipe(Config{})
+		q := a
 		got := make(chan *codec.Message, 100)
 		var wg sync.WaitGroup
 		wg.Go(func() {
@@ -217,7 +203,7 @@ func TestQueueWithoutFlush(t *testing.T) {
 			}
 		})
 		for i := range uint32(10) {
-			if err := q.Queue(request("a.b", i, nil), false); err != nil {
+			if err := q.Queue(request("a.b", i, nil)); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -230,7 +216,7 @@ func TestQueueWithoutFlush(t *testing.T) {
 		if len(got) != 10 {
 			t.Errorf("%d messages after Flush, want 10", len(got))
 		}
-		q.Queue(request("a.b", 10, nil), false)
+		q.Queue(request("a.b", 10, nil))
 		send(t, a, request("a.b", 11, nil))
 		synctest.Wait()
 		if len(got) != 12 {
@@ -238,7 +224,7 @@ func TestQueueWithoutFlush(t *testing.T) {
 		}
 		// However much is queued, it is without I/O.
 		for i := range uint32(10) {
-			q.Queue(request("a.b", 12+i, pattern(readBuffer)), false)
+			q.Queue(request("a.b", 12+i, pattern(readBuffer)))
 		}
 		synctest.Wait()
 		if len(got) != 12 {
@@ -258,10 +244,10 @@ func TestQueueWithoutFlush(t *testing.T) {
 // Close at any moment of a busy connection: everything returns, and what the
 // peer reads is whole messages in order.
 func TestCloseRaces(t *testing.T) {
-	type pair func(t *testing.T) (Conn, Conn)
+	type pair func(t *testing.T) (*Conn, *Conn)
 	for name, make := range map[string]pair{
-		"pipe": func(*testing.T) (Conn, Conn) { return Pipe(Config{}) },
-		"unix": func(t *testing.T) (Conn, Conn) { return connected(t) },
+		"pipe": func(*testing.T) (*Conn, *Conn) { return pipe(Config{}) },
+		"unix": func(t *testing.T) (*Conn, *Conn) { return connected(t) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			noLeaks(t)
@@ -273,7 +259,7 @@ func TestCloseRaces(t *testing.T) {
 	}
 }
 
-func closeRace(t *testing.T, a, b Conn, after uint32) {
+func closeRace(t *testing.T, a, b *Conn, after uint32) {
 	var wg sync.WaitGroup
 	reached := make(chan struct{})
 	wg.Go(func() {
