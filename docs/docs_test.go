@@ -88,14 +88,15 @@ func TestLinks(t *testing.T) {
 	}
 }
 
-var qualified = regexp.MustCompile(`\b(flux|codec|transport|fluxtest)\.([A-Z]\w*)(?:\.([A-Z]\w*))?`)
+var qualified = regexp.MustCompile(`\b(flux|codec|transport|fluxtest|idset|hostlist|job|jobspec|resource)\.([A-Z]\w*)(?:\.([A-Z]\w*))?`)
 
 // TestNames looks up every name of a package, such as flux.Dial or
 // fluxtest.Broker.Emit, that the text has in a code span.
 func TestNames(t *testing.T) {
 	names, types := make(map[string]bool), make(map[string]bool)
-	for pkg, dir := range map[string]string{"flux": ".", "codec": "codec", "transport": "transport", "fluxtest": "fluxtest"} {
-		exported(t, names, types, pkg, filepath.Join(root, dir))
+	exported(t, names, types, "flux", root)
+	for _, pkg := range []string{"codec", "transport", "fluxtest", "idset", "hostlist", "job", "jobspec", "resource"} {
+		exported(t, names, types, pkg, filepath.Join(root, pkg))
 	}
 	seen := 0
 	for _, d := range documents(t) {

@@ -13,6 +13,11 @@ import (
 	_ "github.com/flux-sdk/flux"
 	_ "github.com/flux-sdk/flux/codec"
 	_ "github.com/flux-sdk/flux/fluxtest"
+	_ "github.com/flux-sdk/flux/hostlist"
+	_ "github.com/flux-sdk/flux/idset"
+	_ "github.com/flux-sdk/flux/job"
+	_ "github.com/flux-sdk/flux/jobspec"
+	_ "github.com/flux-sdk/flux/resource"
 	_ "github.com/flux-sdk/flux/transport"
 	_ "golang.org/x/sync/errgroup"
 )
