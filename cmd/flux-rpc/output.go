@@ -3,11 +3,9 @@ package main
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"os"
 	"strings"
-	"syscall"
 	"unicode"
 
 	"golang.org/x/term"
@@ -26,7 +24,7 @@ func newOutput(f *os.File) *output {
 
 func (o *output) Write(p []byte) (int, error) {
 	n, err := o.f.Write(p)
-	if errors.Is(err, syscall.EPIPE) {
+	if isBrokenPipe(err) {
 		err = errReaderGone
 	}
 	return n, err
