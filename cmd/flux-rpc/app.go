@@ -27,6 +27,7 @@ type app struct {
 	limit   time.Duration // of the whole command; 0 for none
 	expect  errnoFlag
 
+	words   []string       // of the command line
 	current *cobra.Command // that runs; nil while the command line is read
 }
 
@@ -38,6 +39,7 @@ func newApp(stdout *os.File, stderr io.Writer) *app {
 func (a *app) execute(args []string) int {
 	ctx, stop := untilSignal(context.Background())
 	defer stop()
+	a.words = args
 	root := a.rootCommand()
 	root.SetArgs(args)
 	root.SetOut(a.out)

@@ -34,7 +34,7 @@ recording made by "flux-rpc record".`,
 		Example: `  flux-rpc broker --size 4 -- flux-rpc ping 3 --count 3
   flux-rpc broker --size 4 -- bash
   flux-rpc broker --replay jobs.jsonl -- python3 submit.py`,
-		ValidArgsFunction: completeCommand(false),
+		ValidArgsFunction: a.completeCommand(false),
 		Args: func(cmd *cobra.Command, args []string) error {
 			if dash := cmd.ArgsLenAtDash(); len(args) > 0 && dash != 0 {
 				return errors.New("want a command only after --")

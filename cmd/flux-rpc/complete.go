@@ -208,10 +208,10 @@ func (a *app) completeFlags(cmd *cobra.Command) {
 }
 
 // completeCommand offers a socket if wanted, and nothing else before a "--"; after it, a command and its arguments.
-func completeCommand(socket bool) completer {
+func (a *app) completeCommand(socket bool) completer {
 	return func(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
-		// Cobra adds a "--" behind everything, so that the first one is the user's if something follows.
-		if cmd.ArgsLenAtDash() < len(args) || socket && len(args) == 0 {
+		// Not cmd.ArgsLenAtDash: when cobra completes, it adds a "--" at the end.
+		if dashes := slices.Contains(a.words, "--"); dashes || socket && len(args) == 0 {
 			return nil, filesAsUsual
 		}
 		return nil, noFiles

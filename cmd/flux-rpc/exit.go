@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -70,8 +71,16 @@ func (a *app) report(cmd *cobra.Command, err error) int {
 	return exitError
 }
 
-// textOf is an error's text on one line, without the name of the library.
-func textOf(err error) string { return oneLine(strings.TrimPrefix(err.Error(), "flux: ")) }
+// textOf is an error's text on one line, without the name of the library. The time of --timeout says more than that a
+// deadline has passed.
+func textOf(err error) string {
+	text := strings.TrimPrefix(err.Error(), "flux: ")
+	var limit *timeLimitError
+	if errors.As(err, &limit) {
+		text = strings.Replace(text, context.DeadlineExceeded.Error()+": ", "", 1)
+	}
+	return oneLine(text)
+}
 
 // isArgumentError reports whether the library refused an argument, so that nothing was sent.
 func isArgumentError(err error) bool {

@@ -46,7 +46,7 @@ user only. "flux-rpc broker --replay" gives the recorded answers again.`,
 		Example: `  flux-rpc record /tmp/tap -o getattr.jsonl -- flux getattr rank
   flux-rpc record /tmp/tap -o jobs.jsonl --quiet -- python3 submit.py
   flux-rpc broker --replay jobs.jsonl -- python3 submit.py`,
-		ValidArgsFunction: completeCommand(true),
+		ValidArgsFunction: a.completeCommand(true),
 		Args: func(cmd *cobra.Command, args []string) error {
 			if dash := cmd.ArgsLenAtDash(); len(args) == 0 || dash == 0 || dash < 0 && len(args) > 1 {
 				return errors.New("want SOCKET, and a command only after --")
@@ -149,7 +149,7 @@ func openRecording(ctx context.Context, name string, overwrite bool) (*recording
 	}
 	info, serr := os.Stat(name)
 	if serr == nil && info.Mode().IsRegular() && !overwrite {
-		return nil, usagef("the file %s exists and may be somebody's recording; --overwrite replaces it", name)
+		return nil, usagef("the file %s exists and may be another recording; --overwrite replaces it", name)
 	}
 	// A pipe cannot be opened before it has a reader.
 	return await(ctx, "opening "+name, func() (*recording, error) {

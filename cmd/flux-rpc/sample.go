@@ -34,10 +34,15 @@ type sample struct {
 	Clients  []clientSample `json:"clients"` // nil if this user may not know
 }
 
+// moduleSample is what a module does. Its idle time is not in it: being asked for its figures ends that.
 type moduleSample struct {
-	module
-	Usage *usage `json:"rusage"` // nil if it did not answer
-	CPU   rate   `json:"cpu_percent"`
+	Name     string   `json:"name"`
+	State    string   `json:"state"`
+	Services []string `json:"services"`
+	SendQ    int      `json:"sendqueue"`
+	RecvQ    int      `json:"recvqueue"`
+	Usage    *usage   `json:"rusage"` // nil if it did not answer
+	CPU      rate     `json:"cpu_percent"`
 }
 
 type clientSample struct {
@@ -100,7 +105,7 @@ func (s *sampler) take(parent context.Context) (*sample, error) {
 		now.Clients = append(now.Clients, clientSample{clientInfo: c})
 	}
 	for i, m := range mods {
-		sampled := moduleSample{module: m}
+		sampled := moduleSample{Name: m.Name, State: m.state(), Services: m.others(), SendQ: m.SendQ, RecvQ: m.RecvQ}
 		if err := optional(<-replies[i], &sampled.Usage); err != nil && !errors.Is(err, context.DeadlineExceeded) {
 			return nil, err
 		}
@@ -154,14 +159,14 @@ func (s *sample) text(of *sampler) string {
 		fmt.Fprintf(&b, ", up %v", s.Time.Sub(of.started).Round(time.Second))
 	}
 	fmt.Fprintf(&b, ", %s\n", s.Time.Format(time.TimeOnly))
-	fmt.Fprintf(&b, "messages/s: %s received, %s sent", number(s.RxRate), number(s.TxRate))
+	fmt.Fprintf(&b, "broker: %s messages/s received, %s sent", number(s.RxRate), number(s.TxRate))
 	if s.Usage != nil {
-		fmt.Fprintf(&b, "; broker: %s%% cpu, %.1f MiB at most", number(s.CPU), float64(s.Usage.MaxRSS)/1024)
+		fmt.Fprintf(&b, "; %s%% cpu, %.1f MiB at most", number(s.CPU), float64(s.Usage.MaxRSS)/1024)
 	}
-	fmt.Fprintf(&b, "\n\n%-24s %6s S %6s %5s %5s %s\n", "MODULE", "IDLE", "CPU%", "SENDQ", "RECVQ", "SERVICES")
+	fmt.Fprintf(&b, "\n\n%-24s S %6s %5s %5s %s\n", "MODULE", "CPU%", "SENDQ", "RECVQ", "SERVICES")
 	for _, m := range s.Modules {
-		line := fmt.Sprintf("%-24s %6d %s %6s %5d %5d %s",
-			oneLine(m.Name), m.Idle, m.state(), number(m.CPU), m.SendQ, m.RecvQ, m.others())
+		line := fmt.Sprintf("%-24s %s %6s %5d %5d %s",
+			oneLine(m.Name), m.State, number(m.CPU), m.SendQ, m.RecvQ, oneLine(strings.Join(m.Services, ",")))
 		b.WriteString(strings.TrimRight(line, " ") + "\n")
 	}
 	if s.Clients == nil {

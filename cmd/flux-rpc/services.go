@@ -130,9 +130,8 @@ func (m module) state() string {
 }
 
 // others are the names that a module has besides its own.
-func (m module) others() string {
-	others := slices.DeleteFunc(slices.Clone(m.Services), func(s string) bool { return s == m.Name })
-	return oneLine(strings.Join(others, ","))
+func (m module) others() []string {
+	return slices.DeleteFunc(slices.Clone(m.Services), func(s string) bool { return s == m.Name })
 }
 
 func (l serviceList) String() string {
@@ -140,7 +139,7 @@ func (l serviceList) String() string {
 	fmt.Fprintf(&b, "%-24s %5s S %5s %5s %s\n", "MODULE", "IDLE", "SENDQ", "RECVQ", "SERVICES")
 	for _, m := range l.Modules {
 		line := fmt.Sprintf("%-24s %5d %s %5d %5d %s",
-			oneLine(m.Name), m.Idle, m.state(), m.SendQ, m.RecvQ, m.others())
+			oneLine(m.Name), m.Idle, m.state(), m.SendQ, m.RecvQ, oneLine(strings.Join(m.others(), ",")))
 		b.WriteString(strings.TrimRight(line, " ") + "\n")
 	}
 	fmt.Fprintf(&b, "\nBROKER  %s\n", strings.Join(l.Broker, " "))

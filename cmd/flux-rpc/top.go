@@ -22,10 +22,10 @@ func (a *app) topCommand() *cobra.Command {
 		Use:     "top",
 		Aliases: []string{"stats"},
 		Short:   "Show what a broker does, live on a terminal",
-		Long: `Top shows the messages per second of a broker, its processor time and memory, its
-modules with their processor time and queues, and the clients that are connected
-with their messages, if this user may see them. Rates are those since the picture
-before, so the first one has none.
+		Long: `Top shows what a broker does: the messages of its own services, its processor time
+and memory, its modules with their processor time and queues, and the clients that
+are connected with their messages, if this user may see them. Rates are those since
+the picture before, so the first one has none. What top asks itself is part of them.
 
 On a terminal the picture is drawn again after every --interval, until q or
 Ctrl-C; elsewhere each one is printed below the last, until --count or a signal.

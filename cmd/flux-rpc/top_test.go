@@ -28,8 +28,8 @@ func TestRates(t *testing.T) {
 	start := time.Unix(1000, 0)
 	mods := func(user float64) []moduleSample {
 		return []moduleSample{
-			{module: module{Name: "kvs"}, Usage: &usage{User: user}},
-			{module: module{Name: "hung"}}, // did not answer
+			{Name: "kvs", Usage: &usage{User: user}},
+			{Name: "hung"}, // did not answer
 		}
 	}
 	client := func(uuid string, tx, rx int64) clientSample {
@@ -67,7 +67,7 @@ func TestRates(t *testing.T) {
 	}
 	text := now.text(&sampler{version: "0.88.0", rank: "1", size: "4", started: start})
 	for _, want := range []string{
-		"flux 0.88.0, rank 1 of 4, up 2s, ", "messages/s: 3.0 received, - sent; broker: 50.0% cpu, ", "kvs  ", "a     ",
+		"flux 0.88.0, rank 1 of 4, up 2s, ", "broker: 3.0 messages/s received, - sent; 50.0% cpu, ", "kvs  ", "a     ",
 	} {
 		if !strings.Contains(text, want) {
 			t.Errorf("no %q in\n%s", want, text)
