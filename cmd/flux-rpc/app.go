@@ -140,9 +140,35 @@ func (a *app) remote(cmd *cobra.Command, f func(ctx context.Context, args []stri
 			ctx, cancel = context.WithTimeoutCause(ctx, a.limit, &timeLimitError{a.limit})
 			defer cancel()
 		}
-		return a.expect.judge(f(ctx, args))
+		return a.expect.judge(a.untilStuck(ctx, func() error { return f(ctx, args) }))
 	})
 	return cmd
+}
+
+// stuckWait is how long one write of output may go on after the end of a command's context.
+const stuckWait = time.Second
+
+// untilStuck returns what f returns. After the end of ctx it does not wait for a reader of the output that takes
+// nothing, which could be for ever; f then ends with the process, and its connection with it.
+func (a *app) untilStuck(ctx context.Context, f func() error) error {
+	done := make(chan error, 1)
+	go func() { done <- f() }()
+	select {
+	case err := <-done:
+		return err
+	case <-ctx.Done():
+	}
+	for {
+		write := a.out.writing()
+		select {
+		case err := <-done:
+			return err
+		case <-time.After(stuckWait):
+			if write != 0 && write == a.out.writing() {
+				return fmt.Errorf("writing the output: %w", context.Cause(ctx))
+			}
+		}
+	}
 }
 
 // follow is remote for a command that prints as things happen: it ends when its output has no reader any more, and not

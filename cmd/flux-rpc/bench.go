@@ -48,6 +48,9 @@ work: compare runs that were made side by side, not numbers.`,
 	return a.follow(cmd, func(ctx context.Context, _ []string) error { return a.bench(ctx, &f) })
 }
 
+// maxDepth bounds the memory that calls in flight take.
+const maxDepth = 1 << 16
+
 // benchRow is the outcome for one depth.
 type benchRow struct {
 	Topic   string    `json:"topic"`
@@ -59,8 +62,8 @@ type benchRow struct {
 }
 
 func (a *app) bench(ctx context.Context, f *benchFlags) error {
-	if len(f.depths) == 0 || slices.Min(f.depths) < 1 || f.duration <= 0 {
-		return usagef("want --depths of 1 or more and a --duration of more than 0")
+	if len(f.depths) == 0 || slices.Min(f.depths) < 1 || slices.Max(f.depths) > maxDepth || f.duration <= 0 {
+		return usagef("want --depths of 1 to %d and a --duration of more than 0", maxDepth)
 	}
 	if err := checkTopic(f.topic); err != nil {
 		return err

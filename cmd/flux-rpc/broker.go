@@ -52,12 +52,15 @@ recording made by "flux-rpc record".`,
 	return cmd
 }
 
+// maxSize is the largest instance that package fluxtest runs, in ranks.
+const maxSize = 1 << 16
+
 func (a *app) broker(ctx context.Context, f *brokerFlags, command []string) (err error) {
 	if a.uri != "" {
 		return usagef("--uri makes no sense: this is a broker of its own")
 	}
-	if f.size < 1 {
-		return usagef("--size %d: want 1 or more", f.size)
+	if f.size < 1 || f.size > maxSize {
+		return usagef("--size %d: want 1 to %d", f.size, maxSize)
 	}
 	opts := []fluxtest.Option{fluxtest.Size(f.size), fluxtest.HeartbeatEvery(f.heartbeat), fluxtest.Record(0)}
 	if f.guests {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 
 	"github.com/flux-sdk/flux/codec"
@@ -60,7 +61,10 @@ func await[T any](ctx context.Context, what string, f func() (T, error)) (T, err
 
 func openAndRead(ctx context.Context, name string, want func([]byte) bool) ([]byte, error) {
 	f := os.Stdin
-	if name != stdinName {
+	switch {
+	case name == "":
+		return nil, usagef("want the name of a file after the @")
+	case name != stdinName:
 		var err error
 		if f, err = os.Open(name); err != nil {
 			return nil, &usageError{err}
@@ -71,10 +75,14 @@ func openAndRead(ctx context.Context, name string, want func([]byte) bool) ([]by
 		return nil, usagef("%s: %w", name, errTooMuchInput)
 	}
 	b, err := readAll(ctx, f, maxInput, want)
-	if err != nil && ctx.Err() == nil {
-		return nil, usagef("%s: %w", name, err)
+	var path *fs.PathError
+	switch {
+	case err == nil || ctx.Err() != nil:
+		return b, err
+	case errors.As(err, &path):
+		return nil, &usageError{err} // which names the file
 	}
-	return b, err
+	return nil, usagef("%s: %w", name, err)
 }
 
 // readAll reads until the end of r, up to limit bytes. What is read is kept in pieces until its size is known, so that

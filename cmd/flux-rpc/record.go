@@ -91,7 +91,7 @@ func (a *app) record(ctx context.Context, f *recordFlags, socket string, command
 	}
 	l, err := listenPrivate(socket)
 	if err != nil {
-		return err
+		return wrongPath(err)
 	}
 	defer l.Close()
 	if f.output != "" {
@@ -145,7 +145,7 @@ func openRecording(ctx context.Context, name string, overwrite bool) (*recording
 		return &recording{f, true}, nil
 	}
 	if !errors.Is(err, fs.ErrExist) {
-		return nil, err
+		return nil, wrongPath(err)
 	}
 	info, serr := os.Stat(name)
 	if serr == nil && info.Mode().IsRegular() && !overwrite {
@@ -156,6 +156,14 @@ func openRecording(ctx context.Context, name string, overwrite bool) (*recording
 		f, err := os.OpenFile(name, os.O_WRONLY|os.O_TRUNC, mode)
 		return &recording{f, false}, err
 	})
+}
+
+// wrongPath makes the error of a place that does not exist one of usage.
+func wrongPath(err error) error {
+	if errors.Is(err, fs.ErrNotExist) {
+		return &usageError{err}
+	}
+	return err
 }
 
 // close closes the file, and removes one that was made for nothing.

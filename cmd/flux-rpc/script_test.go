@@ -106,6 +106,11 @@ func startBroker() (*fluxtest.Broker, error) {
 		r.Respond(map[string]int{"n": 1})
 		r.Fail(5, "it broke")
 	})
+	b.Handle("test.flood", func(r *fluxtest.Request) {
+		for range 100 {
+			r.Respond(strings.Repeat("x", 4096)) // together more than a pipe holds
+		}
+	})
 	b.Handle("test.ticks", func(r *fluxtest.Request) {
 		for n := 0; r.Context().Err() == nil; n++ {
 			r.Respond(map[string]int{"n": n})

@@ -44,9 +44,12 @@ A module that does not answer within --interval has no figures of its own.`,
 	return a.follow(cmd, func(ctx context.Context, _ []string) error { return a.top(ctx, &f) })
 }
 
+// minInterval keeps a broker from being busy with nothing but being looked at.
+const minInterval = 50 * time.Millisecond
+
 func (a *app) top(ctx context.Context, f *topFlags) error {
-	if f.count < 0 || f.interval <= 0 {
-		return usagef("want --count of 0 or more and --interval of more than 0")
+	if f.count < 0 || f.interval < minInterval {
+		return usagef("want --count of 0 or more and --interval of %v or more", minInterval)
 	}
 	c, err := a.dial(ctx)
 	if err != nil {
