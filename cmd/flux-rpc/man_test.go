@@ -47,7 +47,7 @@ func TestManPageReads(t *testing.T) {
 	text := plain(string(out))
 	root := newApp(os.Stdout, io.Discard).rootCommand()
 	for _, cmd := range manCommands(root) {
-		for _, want := range strings.Split(cmd.Example, "\n") {
+		for want := range strings.SplitSeq(cmd.Example, "\n") {
 			if !strings.Contains(text, strings.TrimSpace(want)) {
 				t.Errorf("no %q in the page", want)
 			}
