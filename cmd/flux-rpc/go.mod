@@ -3,7 +3,7 @@ module github.com/flux-sdk/flux/cmd/flux-rpc
 go 1.26.0
 
 require (
-	github.com/flux-sdk/flux v0.0.0
+	github.com/flux-sdk/flux v0.1.0
 	github.com/rogpeppe/go-internal v1.16.0
 	github.com/spf13/cobra v1.10.2
 	golang.org/x/term v0.47.0
@@ -15,5 +15,3 @@ require (
 	golang.org/x/sys v0.49.0 // indirect
 	golang.org/x/tools v0.26.0 // indirect
 )
-
-replace github.com/flux-sdk/flux => ../..
