@@ -18,7 +18,7 @@ import (
 var notCommitted = []string{"bin", ".ci/tools", "cmd/flux-rpc/flux-rpc", "examples/prometheus/prometheus"}
 
 // writeProxy writes each module of the tree below out. The layout is that of the
-// GOPROXY protocol: https://go.dev/ref/mod#goproxy-protocol.
+// GOPROXY protocol in the Go Modules Reference.
 func (t *tree) writeProxy(out string) error {
 	for _, m := range t.modules {
 		if m.mod.Module.Path != strings.ToLower(m.mod.Module.Path) {
@@ -53,7 +53,7 @@ func (t *tree) writeProxy(out string) error {
 // writeZip writes the files of m as the go command packs them: without modules
 // nested in it, version control, vendored packages and what is no regular file,
 // and with the root's LICENSE if m has none.
-// The form is https://go.dev/ref/mod#zip-files.
+// The form is that of module zip files in the Go Modules Reference.
 func (t *tree) writeZip(name string, m module) error {
 	f, err := os.Create(name)
 	if err != nil {
