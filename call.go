@@ -37,6 +37,9 @@ func (cl *Client) Call(ctx context.Context, topic string, req any, opts ...CallO
 	if err != nil {
 		return u.unsent(err)
 	}
+	if u.reads {
+		u.read(ctx)
+	}
 	select {
 	case r := <-u.ch:
 		return u.answered(r)
@@ -161,6 +164,9 @@ func (cl *Client) exchange(ctx context.Context, m *codec.Message, cancelTopic st
 	if err := u.begin(ctx); err != nil {
 		return u.unsent(err)
 	}
+	if u.reads {
+		u.read(ctx)
+	}
 	select {
 	case r := <-u.ch:
 		return u.answered(r)
@@ -216,6 +222,8 @@ type unary struct {
 	c  *conn
 	m  codec.Message
 	ch chan Response
+
+	reads bool // it has the role of reading its link
 }
 
 func (cl *Client) newUnary() *unary {
@@ -233,4 +241,9 @@ func (u *unary) release() {
 }
 
 func (u *unary) reply(m *codec.Message, _ bool) { u.ch <- u.link.newReply(u.topic, m, u.c.codec) }
-func (u *unary) fail(err error)                 { u.ch <- failed(err) }
+
+func (u *unary) fail(err error) {
+	l := u.link // u may be another call's once this one has its end
+	u.ch <- failed(err)
+	l.interrupt()
+}

@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"github.com/flux-sdk/flux/codec"
+	"github.com/flux-sdk/flux/internal/framing"
 	"github.com/flux-sdk/flux/transport"
 )
 
@@ -16,7 +17,10 @@ func benchEcho(b *testing.B) *Client {
 		for there.Recv(&m) == nil {
 			r := codec.NewResponse(&m)
 			r.Payload = m.Payload
-			there.(transport.Queuer).Queue(r, !there.(transport.Batcher).Buffered())
+			conn := there.(*framing.Conn)
+			if conn.Queue(r); !conn.Buffered() {
+				conn.Flush()
+			}
 		}
 	}()
 	c := NewClient(here)

@@ -8,19 +8,18 @@ import (
 	"testing/synctest"
 
 	"github.com/flux-sdk/flux/codec"
+	"github.com/flux-sdk/flux/internal/framing"
 	"github.com/flux-sdk/flux/transport"
 )
 
-// foreignPeer is a client over a connection that is neither a Queuer nor a
-// Batcher, as one from outside of package transport may be.
+// foreignPeer is a client over a connection that is not of this
+// module, as one from outside of package transport may be.
 func foreignPeer(t *testing.T, opts ...DialOption) (*Client, *peer) {
 	t.Helper()
 	near, far := transport.Pipe(transport.Config{})
 	var conn transport.Conn = plainConn{near}
-	_, queuer := conn.(transport.Queuer)
-	_, batcher := conn.(transport.Batcher)
-	if queuer || batcher {
-		t.Fatal("the stand-in for a foreign connection can too much")
+	if _, own := conn.(*framing.Conn); own {
+		t.Fatal("the stand-in for a foreign connection is none")
 	}
 	return startPeer(t, conn, far, opts...)
 }

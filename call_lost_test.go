@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/flux-sdk/flux/codec"
+	"github.com/flux-sdk/flux/internal/framing"
 	"github.com/flux-sdk/flux/transport"
 )
 
@@ -71,7 +72,7 @@ func TestConnLost(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				near, far := transport.BytePipe()
+				near, far := framing.BytePipe()
 				fc := newFailingConn(transport.NewConn(near, transport.Config{}))
 				c := NewClient(fc)
 				t.Cleanup(func() {

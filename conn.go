@@ -101,7 +101,7 @@ func newConn(t transport.Conn, o dialOptions) *conn {
 }
 
 // read is the reader loop of a link. It never waits for anything but the
-// transport.
+// transport, and for callers that read in its place.
 func (c *conn) read(l *link) {
 	var m codec.Message
 	for {
@@ -110,27 +110,22 @@ func (c *conn) read(l *link) {
 			close(l.ended)
 			return
 		}
-		c.took(&m)
-		l.follows = l.more()
-		switch m.Type {
-		case codec.TypeResponse:
-			c.response(l, &m)
-		case codec.TypeRequest:
-			c.request(l, &m)
-		case codec.TypeEvent:
-			c.event(l, &m)
-		}
-		if !l.follows {
-			c.flush(l)
-		}
+		c.dispatch(l, &m)
+		c.lend(l)
 	}
 }
 
-// took takes note of a message that was received.
-func (c *conn) took(m *codec.Message) {
+// dispatch gives a message that was received to whoever it is for.
+func (c *conn) dispatch(l *link, m *codec.Message) {
 	c.stats.rx.count(m.Type)
-	if c.watch != nil {
-		c.watch.received(m)
+	c.watch.received(m)
+	switch m.Type {
+	case codec.TypeResponse:
+		c.response(l, m)
+	case codec.TypeRequest:
+		c.request(l, m)
+	case codec.TypeEvent:
+		c.event(l, m)
 	}
 }
 
@@ -151,6 +146,11 @@ func (c *conn) response(l *link, m *codec.Message) {
 	case final:
 		l.tags.Free(m.Matchtag)
 		p.left()
+		if l.tags.Live() == 0 && !p.stream {
+			l.role.alone++
+		} else {
+			l.role.alone = 0
+		}
 	case !p.stream:
 		// A stream of replies to a unary call: the first answers it.
 		c.retire(p)
@@ -217,9 +217,7 @@ func (c *conn) retire(p *pending) {
 // retired is the part of abandon that needs mu not held.
 func (c *conn) retired(p *pending) {
 	c.stats.abandoned.Add(1)
-	if c.watch != nil && c.watch.hooks.Retired != nil {
-		c.watch.hooks.Retired(p.topic, p.tag)
-	}
+	c.watch.retired(p.topic, p.tag)
 }
 
 // left tells a client that is shutting down that one of its requests is over.
@@ -246,7 +244,6 @@ func (c *conn) lost(l *link, cause error) {
 	if err := lostError(cause); c.takeDown(l, err, c.restorable()) {
 		go c.restoreLoop(nil, err)
 	}
-	c.watch.tell() // a hook that waits holds up no restore
 	l.close()
 }
 
@@ -260,8 +257,7 @@ func (c *conn) end(err error) {
 	if c.err == nil {
 		c.err = err
 		if c.link.ready {
-			reason := err // err may become another one before the hook runs
-			c.watch.becomes(func() { c.watch.disconnected(reason) })
+			c.watch.disconnected(err)
 		}
 		for cl := range c.clients {
 			cl.finish(err)
@@ -292,7 +288,6 @@ func (c *conn) end(err error) {
 	for _, s := range servers {
 		s.connectionEnded(err)
 	}
-	c.watch.tell()
 }
 
 // hangUp closes the link of a connection that has ended.
@@ -325,6 +320,7 @@ func (c *conn) servers() []*server {
 func (c *conn) takeLive(l *link) []*pending {
 	c.debugLeft(l)
 	live := l.tags.Drain()
+	l.needReaderLocked()
 	for _, p := range live {
 		p.left()
 	}

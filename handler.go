@@ -6,7 +6,7 @@ import (
 	"iter"
 
 	"github.com/flux-sdk/flux/codec"
-	"github.com/flux-sdk/flux/transport"
+	"github.com/flux-sdk/flux/internal/framing"
 )
 
 // Handler answers requests; see [Client.Serve] and [ServeMux].
@@ -53,7 +53,7 @@ type Responder interface {
 // concurrently.
 type Request struct {
 	content
-	unused *transport.Memory // released, to be recycled when the handler has returned
+	unused *framing.Memory // released, to be recycled when the handler has returned
 }
 
 // Topic is the full topic: "calc.add".

@@ -1,10 +1,15 @@
 package flux_test
 
 import (
+	"context"
 	"fmt"
+	"log/slog"
 	"runtime"
+	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/flux-sdk/flux"
 	"github.com/flux-sdk/flux/codec"
@@ -12,15 +17,11 @@ import (
 	"github.com/flux-sdk/flux/transport"
 )
 
-// hasty is a transport that writes what is queued at once, and lets the answer
-// come before the queuer goes on.
-type hasty struct {
-	transport.Conn
-	transport.Queuer
-}
+// hasty is a transport that lets the answer come before Send returns.
+type hasty struct{ transport.Conn }
 
-func (h hasty) Queue(m *codec.Message, _ bool) error {
-	err := h.Queuer.Queue(m, true)
+func (h hasty) Send(ctx context.Context, m *codec.Message) error {
+	err := h.Conn.Send(ctx, m)
 	for range 100 {
 		runtime.Gosched()
 	}
@@ -45,7 +46,9 @@ func TestHooksSentComesFirst(t *testing.T) {
 	var mu sync.Mutex
 	sent := make(map[uint32]bool)
 	responses := 0
-	c := flux.NewClient(hasty{ours, ours.(transport.Queuer)}, flux.WithHooks(flux.Hooks{
+	over := make(chan struct{})
+	c := flux.NewClient(hasty{ours}, flux.WithHooks(flux.Hooks{
+		Disconnected: func(error) { close(over) },
 		Sent: func(m *codec.Message) {
 			runtime.Gosched()
 			mu.Lock()
@@ -82,6 +85,8 @@ func TestHooksSentComesFirst(t *testing.T) {
 		})
 	}
 	wg.Wait()
+	c.Close()
+	<-over // the last hook
 	mu.Lock()
 	defer mu.Unlock()
 	if responses != callers*calls {
@@ -89,26 +94,61 @@ func TestHooksSentComesFirst(t *testing.T) {
 	}
 }
 
-// A hook that panics into a caller who recovers keeps nobody else waiting.
+// A hook that panics is logged and keeps nobody waiting.
 func TestHooksPanic(t *testing.T) {
+	var log syncBuffer
+	told := make(chan string, 10)
 	inBroker(t, func(t *testing.T, b *fluxtest.Broker, c *flux.Client) {
 		b.Handle("svc.*", func(r *fluxtest.Request) { r.Respond(nil) })
-		func() {
-			defer func() {
-				if r := recover(); r != "at the disco" {
-					t.Errorf("recovered %v", r)
-				}
-			}()
-			c.Call(t.Context(), "svc.bad", nil)
-		}()
-		if _, err := c.Call(t.Context(), "svc.good", nil); err != nil {
-			t.Error(err)
+		for _, topic := range []string{"svc.bad", "svc.good"} {
+			if _, err := c.Call(t.Context(), topic, nil); err != nil {
+				t.Error(err)
+			}
 		}
-	}, flux.WithHooks(flux.Hooks{
+		if topic := <-told; topic != "svc.good" {
+			t.Errorf("told of %s", topic)
+		}
+		if got := log.String(); !strings.Contains(got, "hook panicked") || !strings.Contains(got, "at the disco") {
+			t.Errorf("logged: %q", got)
+		}
+	}, flux.WithLogger(slog.New(slog.NewTextHandler(&log, nil))), flux.WithHooks(flux.Hooks{
 		Sent: func(m *codec.Message) {
 			if m.Topic == "svc.bad" {
 				panic("at the disco")
 			}
+			told <- m.Topic
 		},
 	}))
+}
+
+// A hook that waits holds up neither calls nor streams, and is told how much it
+// has missed.
+func TestHooksSlow(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := fluxtest.New(t, fluxtest.InProcess(), fluxtest.Record(0))
+		b.Handle("svc.echo", func(r *fluxtest.Request) { r.Respond(r.Message().Payload) })
+		goOn := make(chan struct{})
+		var received, missed int
+		c := b.Client(flux.WithHooks(flux.Hooks{
+			Received: func(m *codec.Message) { <-goOn; received++ },
+			Missed:   func(n int) { missed += n },
+		}))
+		const calls = 1000
+		payload := make([]byte, 1<<20)
+		start := time.Now()
+		for range calls {
+			if _, err := c.Call(t.Context(), "svc.echo", payload); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if d := time.Since(start); d != 0 {
+			t.Errorf("a hook that waits has delayed the calls by %v", d)
+		}
+		close(goOn)
+		synctest.Wait()
+		if received+missed != calls || missed == 0 || received < 60 {
+			t.Errorf("told of %d responses and of %d missed, want %d in all, some of them missed", received, missed, calls)
+		}
+		c.Close()
+	})
 }

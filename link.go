@@ -5,45 +5,93 @@ import (
 	"errors"
 
 	"github.com/flux-sdk/flux/codec"
+	"github.com/flux-sdk/flux/internal/framing"
 	"github.com/flux-sdk/flux/internal/mtag"
 	"github.com/flux-sdk/flux/transport"
 )
 
-// link is one connection to a broker, with the matchtags in use on it. The
-// fields below the line are guarded by conn.mu.
+// link is one connection to a broker, with the matchtags in use on it.
 type link struct {
-	t        transport.Conn
-	q        transport.Queuer
-	side     *sideQueue         // q, if t is no Queuer itself
-	more     func() bool        // the next message is in memory already
-	recycler transport.Recycler // nil if messages keep their memory
-	ended    chan struct{}      // closed when the reader has returned
+	t     transport.Conn
+	fc    *framing.Conn // t; nil if it is a foreign one
+	side  *sideQueue    // for a foreign t; or else nil
+	ended chan struct{} // closed when the reader has returned
 
-	// Of the reader alone.
-	follows bool // the next message is in memory
-	fan     []*subscription
+	matched []*subscription // of the event that the reader is at
+	recycle bool            // memory of messages may be used again: nobody is shown them
+	role    readRole
 
+	// Guarded by conn.mu.
 	tags  mtag.Table[*pending]
 	ready bool // requests may be sent
 	dead  bool // its end has been dealt with
 }
 
 func (c *conn) newLink(t transport.Conn) *link {
-	l := &link{t: t, ended: make(chan struct{})}
-	if q, ok := t.(transport.Queuer); ok {
-		l.q = q
-	} else {
+	l := &link{t: t, ended: make(chan struct{}), recycle: !c.watch.seesMessages()}
+	if l.fc, _ = t.(*framing.Conn); l.fc == nil {
 		l.side = newSideQueue(t)
-		l.q = l.side
-	}
-	l.more = func() bool { return false }
-	if b, ok := t.(transport.Batcher); ok {
-		l.more = b.Buffered
-	}
-	if r, ok := t.(transport.Recycler); ok && !c.watch.seesMessages() { // who may keep them
-		l.recycler = r
 	}
 	return l
+}
+
+// queue accepts m without waiting and without I/O.
+func (l *link) queue(m *codec.Message) error {
+	if l.fc != nil {
+		return l.fc.Queue(m)
+	}
+	return l.side.queue(m)
+}
+
+// flush sees to it that what was queued is written. It does not wait.
+func (l *link) flush() {
+	if l.fc != nil {
+		l.fc.FlushByReader()
+	}
+}
+
+// flushSoon is flush that may wait for more, for a moment.
+func (l *link) flushSoon() {
+	if l.fc != nil {
+		l.fc.FlushSoon()
+	}
+}
+
+// full reports whether admit would wait.
+func (l *link) full() bool {
+	if l.fc != nil {
+		return l.fc.Full()
+	}
+	return l.side.full()
+}
+
+// admit waits, within ctx, while too much is queued.
+func (l *link) admit(ctx context.Context) error {
+	if l.fc != nil {
+		return l.fc.Admit(ctx)
+	}
+	return l.side.admit(ctx)
+}
+
+// admitItem is admit for an item of a stream.
+func (l *link) admitItem(ctx context.Context) error {
+	if l.fc != nil {
+		return l.fc.AdmitFlow(ctx)
+	}
+	return l.side.admit(ctx)
+}
+
+// buffered reports whether the next message is in memory already. It belongs to
+// the reader.
+func (l *link) buffered() bool { return l.fc != nil && l.fc.Buffered() }
+
+// memory is that of the message that was received last, if it can be used again
+// one day. It belongs to the reader.
+func (l *link) memory() *framing.Memory {
+	if l.fc == nil || !l.recycle {
+		return nil
+	}
+	return l.fc.Memory()
 }
 
 // close closes the connection, in a bounded time: what was accepted is written,
@@ -104,12 +152,12 @@ func (c *conn) acquireUnless(stop <-chan struct{}, ctx context.Context, owner *C
 func (c *conn) admit(ctx context.Context, owner *Client) (*link, error) {
 	for {
 		l, err := c.acquire(ctx, owner)
-		if err != nil || !l.q.Full() {
+		if err != nil || !l.full() {
 			return l, err
 		}
 		c.mu.Unlock()
 		both, cancel := owner.while(ctx)
-		err = l.q.Admit(both)
+		err = l.admit(both)
 		cancel()
 		if ctx.Err() != nil {
 			return nil, ctxError(ctx)
@@ -138,23 +186,20 @@ func (c *conn) transmit(ctx context.Context, owner *Client, l *link, m *codec.Me
 	var err error
 	switch {
 	case l.side != nil:
-		both, cancel := owner.while(ctx)
-		err = l.t.Send(both, m)
-		cancel()
-		if err == nil && c.watch != nil {
-			err = c.watch.note(m, func() error { return nil })
-		}
+		err = c.watch.sendingSlowly(m, func() error {
+			both, cancel := owner.while(ctx)
+			defer cancel()
+			return l.t.Send(both, m)
+		})
 	case c.watch != nil:
-		err = c.watch.queue(l.q, m)
+		err = c.watch.sending(m, func() error { return l.queue(m) })
 	default:
-		err = l.q.Queue(m, true)
+		err = l.queue(m)
 	}
 	if err != nil {
 		return err
 	}
 	c.stats.tx.count(m.Type)
-	if c.watch != nil {
-		c.flush(l)
-	}
+	c.flush(l)
 	return nil
 }

@@ -23,6 +23,7 @@ func (c *conn) begin(ctx context.Context, p *pending, m *codec.Message) error {
 		tag, ok := l.tags.Take(p)
 		if ok {
 			p.link, p.tag = l, tag
+			l.claimLocked(p)
 		}
 		c.mu.Unlock()
 		if !ok {
@@ -39,6 +40,9 @@ func (c *conn) begin(ctx context.Context, p *pending, m *codec.Message) error {
 			// Or else the end of the connection or of the owner got there first
 			// and has told the sink.
 			return nil
+		}
+		if u, ok := p.sink.(*unary); ok {
+			u.giveRole()
 		}
 		if !c.replaced(ctx, p.owner, l, err) {
 			return c.sendError(ctx, p.owner, p.op(), m.Topic, err)
@@ -106,9 +110,9 @@ func (c *conn) queue(l *link, m *codec.Message) error {
 	c.stamp(m)
 	var err error
 	if c.watch != nil {
-		err = c.watch.queue(l.q, m)
+		err = c.watch.sending(m, func() error { return l.queue(m) })
 	} else {
-		err = l.q.Queue(m, false)
+		err = l.queue(m)
 	}
 	if err == nil {
 		c.stats.tx.count(m.Type)
@@ -118,16 +122,13 @@ func (c *conn) queue(l *link, m *codec.Message) error {
 
 // flush starts writing what was queued. It does not wait.
 func (c *conn) flush(l *link) {
-	if c.watch != nil {
-		c.watch.flush()
-	}
-	l.q.FlushByReader()
+	l.flush()
 }
 
 // flushSoon is flush that may wait for more, for a moment, if soon says so.
 func (c *conn) flushSoon(l *link, soon bool) {
-	if soon && c.watch == nil {
-		l.q.FlushSoon()
+	if soon {
+		l.flushSoon()
 	} else {
 		c.flush(l)
 	}
@@ -155,6 +156,7 @@ func (c *conn) beginQuick(l *link, topic string, req any, s sink) error {
 		return errNoMatchtag
 	}
 	p.tag = tag
+	l.needReaderLocked()
 	m := codec.NewRequest(topic)
 	m.Matchtag = tag
 	var err error

@@ -8,7 +8,7 @@ import (
 	"io"
 
 	"github.com/flux-sdk/flux/codec"
-	"github.com/flux-sdk/flux/transport"
+	"github.com/flux-sdk/flux/internal/framing"
 )
 
 // PayloadCodec turns Go values into the JSON objects that Flux payloads are,
@@ -50,8 +50,8 @@ func (r Response) decodeOwn(v any) error {
 type content struct {
 	err   error // what the message says went wrong, or what went wrong here
 	codec PayloadCodec
-	msg   codec.Message     // zero for a local error
-	mem   *transport.Memory // what msg refers to, if it can be used again; released
+	msg   codec.Message   // zero for a local error
+	mem   *framing.Memory // what msg refers to, if it can be used again; released
 }
 
 func (c *content) bytes() ([]byte, error) {

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/flux-sdk/flux/codec"
+	"github.com/flux-sdk/flux/internal/framing"
 	"github.com/flux-sdk/flux/transport"
 )
 
@@ -34,7 +35,7 @@ func newPeer(t testing.TB, opts ...DialOption) (*Client, *peer) {
 // newPeerSize is newPeer with a cap on the size of a message on the client's side.
 func newPeerSize(t testing.TB, maxSize int, opts ...DialOption) (*Client, *peer) {
 	t.Helper()
-	near, far := transport.BytePipe()
+	near, far := framing.BytePipe()
 	return startPeer(t, transport.NewConn(near, transport.Config{MaxSize: maxSize}),
 		transport.NewConn(far, transport.Config{}), opts...)
 }
@@ -169,7 +170,7 @@ func (p plainConn) Close() error                                     { return p.
 // rawPeer is a client whose peer is a bare stream of bytes, both ways.
 func rawPeer(t testing.TB, cfg transport.Config, opts ...DialOption) (*Client, io.ReadWriteCloser) {
 	t.Helper()
-	near, far := transport.BytePipe()
+	near, far := framing.BytePipe()
 	c := NewClient(transport.NewConn(near, cfg), opts...)
 	t.Cleanup(func() {
 		far.Close()

@@ -35,6 +35,13 @@ func TestBrokerProcess(t *testing.T) {
 // otherProcess returns the URI of an embedded broker in another process.
 func otherProcess(t *testing.T) string {
 	t.Helper()
+	uri, _ := stoppableProcess(t)
+	return uri
+}
+
+// stoppableProcess is otherProcess with a way to end it.
+func stoppableProcess(t *testing.T) (uri string, stop func()) {
+	t.Helper()
 	cmd := exec.Command(os.Args[0], "-test.run=^TestBrokerProcess$")
 	cmd.Env = append(os.Environ(), brokerProcessEnv+"=1")
 	cmd.Stderr = os.Stderr
@@ -49,18 +56,19 @@ func otherProcess(t *testing.T) string {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() {
+	stop = sync.OnceFunc(func() {
 		in.Close()
 		io.Copy(io.Discard, out)
 		cmd.Wait()
 	})
+	t.Cleanup(stop)
 	for lines := bufio.NewScanner(out); lines.Scan(); {
 		if uri, ok := strings.CutPrefix(lines.Text(), "URI "); ok {
-			return uri
+			return uri, stop
 		}
 	}
 	t.Fatal("the other process has no broker")
-	return ""
+	return "", nil
 }
 
 // A broker in another process answers calls one after the other, many at once,

@@ -63,7 +63,7 @@ func (c *conn) takeDown(l *link, err error, comesBack bool) bool {
 		c.up = make(chan struct{})
 		c.attrs = maps.Clone(c.preset)
 		c.subs.deactivate()
-		c.watch.becomes(func() { c.watch.disconnected(err) })
+		c.watch.disconnected(err)
 	}
 	live := c.takeLive(l)
 	servers := c.servers()
@@ -181,7 +181,6 @@ func (c *conn) restoreOn(l *link) error {
 	if err := c.restoreSubs(l); err != nil {
 		return err
 	}
-	defer c.watch.tell()
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.err != nil {
@@ -193,7 +192,7 @@ func (c *conn) restoreOn(l *link) error {
 	l.ready = true
 	close(c.up)
 	c.stats.reconnects.Add(1)
-	c.watch.becomes(func() { c.watch.connected(true) })
+	c.watch.connected(true)
 	return nil
 }
 
@@ -271,5 +270,4 @@ func (c *conn) replace(l *link, t transport.Conn) {
 		}
 		c.restoreLoop(t, errReplaced)
 	}()
-	c.watch.tell()
 }

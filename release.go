@@ -1,9 +1,9 @@
 package flux
 
-import "github.com/flux-sdk/flux/transport"
+import "github.com/flux-sdk/flux/internal/framing"
 
 // released stands for the memory of a payload that has been released.
-var released = new(transport.Memory)
+var released = new(framing.Memory)
 
 // Release lets later messages use the memory of the payload, which spares the
 // garbage collector much where payloads are large: a small one gains nothing. It
@@ -46,18 +46,9 @@ func (r *Request) recycle() {
 
 // release returns the memory of a payload, which the caller takes away; nil if
 // it has been released, or has none of its own.
-func release(mem **transport.Memory) (m *transport.Memory) {
+func release(mem **framing.Memory) (m *framing.Memory) {
 	if *mem != released {
 		m, *mem = *mem, released
 	}
 	return m
-}
-
-// memory is that of the message that was received last, if it can be used again
-// one day.
-func (l *link) memory() *transport.Memory {
-	if l.recycler == nil {
-		return nil
-	}
-	return l.recycler.Memory()
 }

@@ -251,7 +251,8 @@ func TestReleaseSavesMemory(t *testing.T) {
 func TestReleaseWithHooks(t *testing.T) {
 	var mu sync.Mutex
 	kept := make(map[string][]byte)
-	hooks := flux.Hooks{Received: func(m *codec.Message) {
+	over := make(chan struct{})
+	hooks := flux.Hooks{Disconnected: func(error) { close(over) }, Received: func(m *codec.Message) {
 		if m.Type == codec.TypeResponse && len(m.Payload) > 8 {
 			mu.Lock()
 			defer mu.Unlock()
@@ -271,6 +272,8 @@ func TestReleaseWithHooks(t *testing.T) {
 		}
 		r.Release()
 	}
+	c.Close()
+	<-over // the last hook
 	mu.Lock()
 	defer mu.Unlock()
 	if len(kept) != len(want) {

@@ -65,9 +65,9 @@ func (f *inflight) send(v any, respond bool) error {
 	// A connection that takes no more holds up this handler only, and no longer
 	// than the request lasts.
 	if respond {
-		err = f.l.q.Admit(&f.ctx)
+		err = f.l.admit(&f.ctx)
 	} else {
-		err = f.l.q.AdmitFlow(&f.ctx)
+		err = f.l.admitItem(&f.ctx)
 	}
 	if err != nil {
 		if f.ctx.Err() != nil {

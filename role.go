@@ -1,9 +1,6 @@
 package flux
 
-import (
-	"fmt"
-	"strings"
-)
+import "github.com/flux-sdk/flux/internal/wiretrace"
 
 // Role is a set of the roles a message's sender has (RFC 12).
 type Role uint32
@@ -19,24 +16,5 @@ const (
 	RoleNone  Role = 0
 )
 
-var roleNames = [...]string{"owner", "user", "local", "admin"}
-
 // String names the roles, separated by commas: "owner,local".
-func (r Role) String() string {
-	switch r {
-	case RoleNone:
-		return "none"
-	case RoleAll:
-		return "all"
-	}
-	var names []string
-	for i, name := range roleNames {
-		if r&(1<<i) != 0 {
-			names = append(names, name)
-		}
-	}
-	if rest := r &^ (RoleOwner | RoleUser | RoleLocal | RoleAdmin); rest != 0 {
-		names = append(names, fmt.Sprintf("%#x", uint32(rest)))
-	}
-	return strings.Join(names, ",")
-}
+func (r Role) String() string { return wiretrace.Roles(uint32(r)) }

@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"github.com/flux-sdk/flux/codec"
-	"github.com/flux-sdk/flux/transport"
+	"github.com/flux-sdk/flux/internal/framing"
 )
 
 // inlineFront serves calc, with an inline handler beside one that is not.
@@ -92,9 +92,9 @@ func TestInlineOrder(t *testing.T) {
 			m := codec.NewRequest("calc." + name)
 			m.UserID, m.Rolemask, m.Matchtag = 0, uint32(RoleOwner|RoleLocal), uint32(i+1)
 			m.Payload = append([]byte(text), 0)
-			f.p.conn.(transport.Queuer).Queue(m, false)
+			f.p.conn.(*framing.Conn).Queue(m)
 		}
-		f.p.conn.(transport.Queuer).Flush()
+		f.p.conn.(*framing.Conn).Flush()
 		if got := f.replies(); len(got) != 200 {
 			t.Errorf("%d replies, want 200", len(got))
 		}
@@ -157,11 +157,11 @@ func TestInlineLongBatch(t *testing.T) {
 				}
 				return w.Respond("quick")
 			})
-			batch := f.p.conn.(transport.Queuer)
+			batch := f.p.conn.(*framing.Conn)
 			for i := range before + 1 {
 				m := codec.NewRequest("calc.inline")
 				m.UserID, m.Rolemask, m.Matchtag = 0, uint32(RoleOwner|RoleLocal), uint32(i+1)
-				batch.Queue(m, false)
+				batch.Queue(m)
 			}
 			batch.Flush()
 			if got := len(f.replies()); got != before {

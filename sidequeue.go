@@ -24,7 +24,7 @@ type sideQueue struct {
 	idle chan struct{} // closed when all is sent; nil while nobody waits
 }
 
-// sideQueueLimit is how many messages wait before Admit does.
+// sideQueueLimit is how many messages wait before admit does.
 const sideQueueLimit = 1024
 
 // sideQueuePatience is how long a close waits for the queue to be sent.
@@ -32,7 +32,7 @@ const sideQueuePatience = time.Second
 
 func newSideQueue(t transport.Conn) *sideQueue { return &sideQueue{t: t} }
 
-func (s *sideQueue) Queue(m *codec.Message, _ bool) error {
+func (s *sideQueue) queue(m *codec.Message) error {
 	// Later there is nobody to tell.
 	if _, _, err := codec.AppendSplit(nil, m, 0); err != nil {
 		return err
@@ -52,19 +52,13 @@ func (s *sideQueue) Queue(m *codec.Message, _ bool) error {
 	return nil
 }
 
-func (s *sideQueue) Flush() {}
-
-func (s *sideQueue) FlushByReader() {}
-
-func (s *sideQueue) FlushSoon() {}
-
-func (s *sideQueue) Full() bool {
+func (s *sideQueue) full() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.err == nil && len(s.q) >= sideQueueLimit
 }
 
-func (s *sideQueue) Admit(ctx context.Context) error {
+func (s *sideQueue) admit(ctx context.Context) error {
 	for {
 		s.mu.Lock()
 		if s.err != nil || len(s.q) < sideQueueLimit {
@@ -83,8 +77,6 @@ func (s *sideQueue) Admit(ctx context.Context) error {
 		}
 	}
 }
-
-func (s *sideQueue) AdmitFlow(ctx context.Context) error { return s.Admit(ctx) }
 
 func (s *sideQueue) drain() {
 	for {

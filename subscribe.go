@@ -257,13 +257,13 @@ func (ts *topicSub) fail(err error) {
 // event gives an event to its subscribers. It belongs to the reader.
 func (c *conn) event(l *link, m *codec.Message) {
 	c.mu.Lock()
-	l.fan = c.subs.matching(l.fan[:0], m.Topic)
+	l.matched = c.subs.matching(l.matched[:0], m.Topic)
 	c.mu.Unlock()
-	if len(l.fan) == 0 {
+	if len(l.matched) == 0 {
 		return
 	}
 	e := newEvent(m, c.codec)
-	for _, s := range l.fan {
+	for _, s := range l.matched {
 		if s.match != "" && !codec.Match(s.match, m.Topic) {
 			continue
 		}
@@ -275,7 +275,7 @@ func (c *conn) event(l *link, m *codec.Message) {
 		}
 		c.watch.queued(s.topic.prefix, s.out.Depth)
 	}
-	clear(l.fan)
+	clear(l.matched)
 }
 
 // takeAll empties the table and returns the subscriptions that stood.

@@ -158,9 +158,9 @@ func TestTraceToASlowWriter(t *testing.T) {
 		r, w := io.Pipe()
 		c := b.Client(flux.WithTrace(w))
 		b.Handle("svc.echo", func(r *fluxtest.Request) { r.Respond(nil) })
-		text := strings.Repeat("x", 100_000)
+		text := strings.Repeat("x", 500_000)
 		began := time.Now()
-		const calls = 200 // 20 MB of trace
+		const calls = 200 // 100 MB of trace
 		for range calls {
 			if _, err := c.Call(t.Context(), "svc.echo", text); err != nil {
 				t.Fatal(err)
@@ -202,7 +202,7 @@ func TestTraceTellsOfWhatIsMissing(t *testing.T) {
 		r, w := io.Pipe()
 		var got syncBuffer
 		c := b.Client(flux.WithTrace(w))
-		payload := strings.Repeat("x", 5<<20)
+		payload := strings.Repeat("x", 30<<20)
 		for range 4 {
 			c.Notify(t.Context(), "svc.big", payload)
 		}

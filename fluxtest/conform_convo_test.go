@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"github.com/flux-sdk/flux/codec"
-	"github.com/flux-sdk/flux/fluxtest"
 	"github.com/flux-sdk/flux/transport"
 )
 
@@ -96,7 +95,7 @@ func (c *convo) greet(s io.ReadWriteCloser, rank uint32) *talker {
 		c.Fatalf("refused with errno %d", b)
 	}
 	p := &talker{
-		c: c, rank: rank, raw: s, conn: fluxtest.NewConn(s, transport.Config{}),
+		c: c, rank: rank, raw: s, conn: transport.NewConn(s, transport.Config{}),
 		in: make(chan *codec.Message, 1<<14),
 	}
 	c.talkers = append(c.talkers, p)

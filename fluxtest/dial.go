@@ -8,6 +8,7 @@ import (
 
 	"github.com/flux-sdk/flux"
 	"github.com/flux-sdk/flux/fluxtest/internal/router"
+	"github.com/flux-sdk/flux/internal/framing"
 	"github.com/flux-sdk/flux/transport"
 )
 
@@ -62,7 +63,7 @@ func (b *Broker) Dial(ctx context.Context, opts ...DialOption) (transport.Conn, 
 	if err != nil {
 		return nil, err
 	}
-	return router.NewConn(s, transport.Config{}), nil
+	return transport.NewConn(s, transport.Config{}), nil
 }
 
 // DialBytes is [Broker.Dial] for the bare byte stream, behind the handshake, on
@@ -79,7 +80,7 @@ func (b *Broker) DialBytes(ctx context.Context, opts ...DialOption) (io.ReadWrit
 	if p.rank >= uint32(len(ranks)) {
 		return nil, fmt.Errorf("fluxtest: no rank %d in an instance of %d", p.rank, len(ranks))
 	}
-	near, far := transport.BytePipe()
+	near, far := framing.BytePipe()
 	if !b.start(func() { ranks[p.rank].Welcome(far, p.as) }) {
 		return nil, ErrClosed
 	}

@@ -11,9 +11,6 @@ import (
 // written.
 const FlushEvery = router.FlushEvery
 
-// NewConn makes a connection of messages out of one of bytes.
-var NewConn = router.NewConn
-
 // Residue describes what is in the tables of the broker that only connections
 // and their requests put there; "" is nothing.
 func (b *Broker) Residue() string {

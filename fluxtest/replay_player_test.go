@@ -257,7 +257,7 @@ func startRelay(t *testing.T, socket string) *relayed {
 	if _, err := io.ReadFull(out, make([]byte, 1)); err != nil {
 		t.Fatalf("handshake of flux relay: %v", err)
 	}
-	r := &relayed{t: t, in: make(chan *codec.Message, 100), conn: fluxtest.NewConn(struct {
+	r := &relayed{t: t, in: make(chan *codec.Message, 100), conn: transport.NewConn(struct {
 		io.Reader
 		io.WriteCloser
 	}{out, in}, transport.Config{})}

@@ -9,7 +9,6 @@ import (
 	"strings"
 	"sync"
 
-	"github.com/flux-sdk/flux/fluxtest/internal/router"
 	"github.com/flux-sdk/flux/transport"
 )
 
@@ -91,5 +90,5 @@ func dialScheme(ctx context.Context, uri transport.URI, cfg transport.Config) (t
 	if err != nil {
 		return nil, err
 	}
-	return router.NewConn(s, cfg), nil
+	return transport.NewConn(s, cfg), nil
 }

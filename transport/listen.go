@@ -3,6 +3,8 @@ package transport
 import (
 	"fmt"
 	"net"
+
+	"github.com/flux-sdk/flux/internal/framing"
 )
 
 // Cred is what the system says of the process at the other end of a local
@@ -74,10 +76,8 @@ func (in *Incoming) Stream() (net.Conn, error) {
 		in.c.Close()
 		return nil, err
 	}
-	if u, err := newUnixIO(in.c); err == nil {
-		return u, nil // its writes can be tried, through what is put between too
-	}
-	return in.c, nil
+	// Its writes can be tried, through what is put between too.
+	return framing.NewUnixStream(in.c).(net.Conn), nil
 }
 
 // Refuse sends errno as the handshake byte and closes. An errno of 0 or over

@@ -52,7 +52,7 @@ func dialLocal(ctx context.Context, uri URI, cfg Config) (Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	c, err := connectRetry(ctx, count, func(ctx context.Context) (localStream, error) {
+	c, err := connectRetry(ctx, count, func(ctx context.Context) (deadliner, error) {
 		return connectLocal(ctx, uri.Path)
 	})
 	if errors.Is(err, fs.ErrNotExist) {
@@ -65,13 +65,7 @@ func dialLocal(ctx context.Context, uri URI, cfg Config) (Conn, error) {
 		c.Close()
 		return nil, err
 	}
-	return newStreamConn(c, cfg), nil
-}
-
-// localStream is a connected socket.
-type localStream interface {
-	rawIO
-	deadliner
+	return NewConn(c, cfg), nil
 }
 
 // connectRetry connects, and tries again with doubling pauses, count times

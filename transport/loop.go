@@ -5,6 +5,7 @@ import (
 	"os"
 
 	"github.com/flux-sdk/flux/codec"
+	"github.com/flux-sdk/flux/internal/framing"
 )
 
 // roleOwner is the rolemask of the instance owner.
@@ -12,7 +13,7 @@ const roleOwner = 1
 
 // loopConn is loop://: what is sent is what is received.
 type loopConn struct {
-	*streamConn
+	*framing.Conn
 	uid uint32
 }
 
@@ -21,20 +22,14 @@ func dialLoop(ctx context.Context, _ URI, cfg Config) (Conn, error) {
 	if ctx.Err() != nil {
 		return nil, context.Cause(ctx)
 	}
-	half := newPipeHalf()
-	c := newStreamConn(&pipeEnd{r: half, w: half}, cfg)
-	c.w.patience = 0 // the peer that might still read is the one that closes
-	return &loopConn{streamConn: c, uid: uint32(os.Getuid())}, nil
+	// Close waits for nobody: the peer that might still read is the one that closes.
+	c := framing.New(framing.Loop(), framing.Config{MaxSize: cfg.MaxSize, CloseWait: -1})
+	return &loopConn{Conn: c, uid: uint32(os.Getuid())}, nil
 }
 
 func (c *loopConn) Send(ctx context.Context, m *codec.Message) error {
 	s := c.stamp(m)
-	return c.streamConn.Send(ctx, &s)
-}
-
-func (c *loopConn) Queue(m *codec.Message, flush bool) error {
-	s := c.stamp(m)
-	return c.streamConn.Queue(&s, flush)
+	return c.Conn.Send(ctx, &s)
 }
 
 // stamp fills in the credentials that are not set, as a broker would.

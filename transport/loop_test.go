@@ -24,7 +24,13 @@ func loop(t *testing.T, cfg Config) Conn {
 func TestLoop(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := loop(t, Config{})
-		msgs, _, _ := conversation(t)
+		event, response := codec.NewEvent("heartbeat.pulse"), codec.NewResponse(request("attr.get", 9, []byte("x")))
+		event.Routes = codec.MakeRoutes("63c2cf00-a775-487a-8128-7f1c7fc9eef0")
+		response.UserID, response.Rolemask = 1000, 5
+		msgs := []*codec.Message{
+			request("attr.get", 1, []byte("{}\x00")), event, response, request("long.part", 2, pattern(255)),
+			{Type: codec.TypeControl, ControlType: 3, ControlStatus: 4},
+		}
 		for _, m := range msgs {
 			send(t, c, m)
 		}
@@ -55,23 +61,15 @@ func TestLoopCredentials(t *testing.T) {
 			{4242, codec.RoleNone, 4242, 1},
 			{4242, 6, 4242, 6},
 		} {
-			for _, queue := range []bool{false, true} {
-				m := request("a.b", 1, nil)
-				m.UserID, m.Rolemask = tt.uid, tt.roles
-				if queue {
-					if err := c.(Queuer).Queue(m, true); err != nil {
-						t.Fatal(err)
-					}
-				} else {
-					send(t, c, m)
-				}
-				got := recv(t, c)
-				if got.UserID != tt.wantUID || got.Rolemask != tt.wantRoles {
-					t.Errorf("%d, %d came back as %d, %d", tt.uid, tt.roles, got.UserID, got.Rolemask)
-				}
-				if m.UserID != tt.uid || m.Rolemask != tt.roles {
-					t.Error("the sender's message was changed")
-				}
+			m := request("a.b", 1, nil)
+			m.UserID, m.Rolemask = tt.uid, tt.roles
+			send(t, c, m)
+			got := recv(t, c)
+			if got.UserID != tt.wantUID || got.Rolemask != tt.wantRoles {
+				t.Errorf("%d, %d came back as %d, %d", tt.uid, tt.roles, got.UserID, got.Rolemask)
+			}
+			if m.UserID != tt.uid || m.Rolemask != tt.roles {
+				t.Error("the sender's message was changed")
 			}
 		}
 	})
@@ -106,7 +104,12 @@ func TestLoopBound(t *testing.T) {
 func TestLoopClose(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := loop(t, Config{})
-		fillUp(t, c)
+		for ctx, full := context.WithTimeout(t.Context(), time.Minute); ; {
+			if err := c.Send(ctx, request("fill.up", 1, pattern(1<<20))); err != nil {
+				full()
+				break // there is room for no more
+			}
+		}
 		var sending error
 		var wg sync.WaitGroup
 		wg.Go(func() { sending = c.Send(context.Background(), request("a.b", 1, nil)) })

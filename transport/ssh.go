@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/flux-sdk/flux/internal/framing"
 )
 
 // What the ssh connector reads from the environment, as flux_open(3) does.
@@ -49,7 +51,10 @@ func dialSSH(ctx context.Context, uri URI, cfg Config) (Conn, error) {
 		return nil, err
 	}
 	if err = shake(ctx, c); err == nil {
-		return &sshConn{newStreamConn(asRawIO(c), cfg), kid}, nil
+		// Close ends the child as well: its stdin closes, and if that does not end
+		// it in a bounded time it is killed.
+		end := func() { kid.end(context.Background(), sshGrace) }
+		return framing.New(c, framing.Config{MaxSize: cfg.MaxSize, AfterClose: end}), nil
 	}
 	cut := ctx.Err() != nil
 	c.Close()
@@ -62,20 +67,6 @@ func dialSSH(ctx context.Context, uri URI, cfg Config) (Conn, error) {
 		text = sshHint
 	}
 	return nil, &sshError{text, err}
-}
-
-// sshConn is a connection whose other end is a child process.
-type sshConn struct {
-	*streamConn
-	kid *child
-}
-
-// Close ends the child as well: its stdin closes, and if that does not end it
-// in a bounded time it is killed.
-func (c *sshConn) Close() error {
-	err := c.streamConn.Close()
-	c.kid.end(context.Background(), sshGrace)
-	return err
 }
 
 // sshCommand is the command line for uri.

@@ -1,5 +1,15 @@
 package outbox
 
+// kind is what the feeder is sending.
+type kind uint8
+
+const (
+	sendNothing kind = iota
+	sendItem         // the oldest of the list
+	sendGap          // the item that stands for sentGap
+	sendLast         // last
+)
+
 // feed makes sure that a feeder is at work. Called with mu held.
 func (b *Outbox[T]) feed() {
 	if !b.feeding {
@@ -18,8 +28,8 @@ func (b *Outbox[T]) feeder() {
 			b.dropAndUnlock()
 			return
 		}
-		next, ok := b.next()
-		if !ok {
+		next, kind := b.next()
+		if kind == sendNothing {
 			b.feeding = false
 			if b.ended {
 				b.closeAndUnlock()
@@ -28,9 +38,7 @@ func (b *Outbox[T]) feeder() {
 			}
 			return
 		}
-		if !next.gap.any() {
-			b.sending = &next
-		}
+		b.sending, b.kind = next, kind
 		b.mu.Unlock()
 		sent := false
 		select {
@@ -39,14 +47,14 @@ func (b *Outbox[T]) feeder() {
 		case <-b.wake:
 		}
 		b.mu.Lock()
-		b.sending = nil
+		b.sending, b.kind = item[T]{}, sendNothing
 		switch {
 		case !sent:
-			b.takeBack(next)
-		case next.last:
+			b.takeBack(next, kind)
+		case kind == sendLast:
 			b.cut, b.last = true, nil // it has its end: a second one must not follow
-		case next.gap.any(): // counts for nothing
-			b.inChan = next.gap
+		case kind == sendGap: // counts for nothing
+			b.inChan, b.sentGap = b.sentGap, hole[T]{}
 		default:
 			b.sizes.sent(next.size, len(b.ch))
 			b.inChan = hole[T]{}
@@ -68,11 +76,12 @@ func (b *Outbox[T]) nudge() {
 
 // takeBack puts an item that was not sent in front of what is queued, and then
 // drops the oldest of a lossy outbox. Called with mu held.
-func (b *Outbox[T]) takeBack(v item[T]) {
+func (b *Outbox[T]) takeBack(v item[T], kind kind) {
 	switch {
-	case v.last: // it is still there
-	case v.gap.any():
-		b.gap.merge(v.gap)
+	case kind == sendLast: // it is still there
+	case kind == sendGap:
+		b.gap.merge(b.sentGap)
+		b.sentGap = hole[T]{}
 	case b.gap.any(): // behind it: it is too old as well
 		b.gap.add(v)
 	default:
@@ -103,7 +112,7 @@ func (b *Outbox[T]) takeBack(v item[T]) {
 // next takes what is to be sent next. It first moves what the channel has room
 // for out of the list, so that feeder and consumer meet once for many items.
 // Called with mu held.
-func (b *Outbox[T]) next() (item[T], bool) {
+func (b *Outbox[T]) next() (item[T], kind) {
 	for b.newGap == nil && b.list.len() > 0 && b.offer(b.list.front().v, b.list.front().size) {
 		b.list.pop()
 	}
@@ -117,18 +126,17 @@ func (b *Outbox[T]) next() (item[T], bool) {
 	}
 	switch {
 	case b.gap.any():
-		gap := b.gap
-		b.gap = hole[T]{}
-		if gap.mark != nil {
-			return item[T]{v: *gap.mark, gap: gap}, true
+		b.sentGap, b.gap = b.gap, hole[T]{}
+		if mark := b.sentGap.mark; mark != nil {
+			return item[T]{v: *mark}, sendGap
 		}
-		return item[T]{v: b.newGap(gap.n), gap: gap}, true
+		return item[T]{v: b.newGap(b.sentGap.n)}, sendGap
 	case b.list.len() > 0:
-		return b.list.pop(), true
+		return b.list.pop(), sendItem
 	case b.ended && b.last != nil:
-		return item[T]{v: *b.last, last: true}, true
+		return item[T]{v: *b.last}, sendLast
 	}
-	return item[T]{}, false
+	return item[T]{}, sendNothing
 }
 
 // dropAndUnlock drops what is queued, makes room for the last item and closes

@@ -5,10 +5,8 @@ import "slices"
 // item is an element of a list.
 type item[T any] struct {
 	v    T
-	size int     // bytes
-	mark bool    // not to be dropped without a trace
-	last bool    // the channel closes behind it
-	gap  hole[T] // not empty: the item stands for it
+	size int  // bytes
+	mark bool // not to be dropped without a trace
 }
 
 // keepRoom is how many items an empty list keeps room for, so that one that

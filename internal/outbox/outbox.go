@@ -28,7 +28,9 @@ type Outbox[T any] struct {
 	sizes sizes   // of what is in the channel
 
 	feeding  bool
-	sending  *item[T]      // by the feeder, unless it is a gap; nil without one
+	sending  item[T]       // by the feeder
+	kind     kind          // of it
+	sentGap  hole[T]       // what it stands for, if it is a gap
 	inChan   hole[T]       // what the item in a lossy channel stands for, if it is a gap or a mark
 	wake     chan struct{} // one token: the feeder is to look again at what it sends
 	ended    bool          // nothing more is accepted
@@ -179,7 +181,7 @@ func (b *Outbox[T]) Depth() (messages, bytes int) {
 // depth is Depth as of the last keep. Called with mu held.
 func (b *Outbox[T]) depth() (messages, bytes int) {
 	messages, bytes = b.sizes.n+b.list.len(), b.sizes.bytes+b.list.bytes
-	if b.sending != nil {
+	if b.kind == sendItem {
 		messages, bytes = messages+1, bytes+b.sending.size
 	}
 	return messages, bytes

@@ -6,20 +6,22 @@ import (
 
 	"github.com/flux-sdk/flux/codec"
 	"github.com/flux-sdk/flux/fluxtest"
-	"github.com/flux-sdk/flux/fluxtest/internal/router"
+	"github.com/flux-sdk/flux/internal/framing"
 	"github.com/flux-sdk/flux/transport"
 )
 
 // echo answers every request on conn, one flush for each batch.
 func echo(conn transport.Conn) {
-	q := conn.(router.QueuedConn)
+	q := conn.(*framing.Conn)
 	var m codec.Message
 	for conn.Recv(&m) == nil {
 		resp := codec.Message{
 			Type: codec.TypeResponse, Flags: m.Flags, UserID: codec.UserIDUnknown,
 			Matchtag: m.Matchtag, Routes: m.Routes, Topic: m.Topic, Payload: m.Payload,
 		}
-		q.Queue(&resp, !q.Buffered())
+		if q.Queue(&resp); !q.Buffered() {
+			q.Flush()
+		}
 	}
 }
 
@@ -46,11 +48,11 @@ func BenchmarkForward(b *testing.B) {
 				svc.Recv(new(codec.Message))
 				go echo(svc)
 				m := request("echo.x", 1, obj{"seq": 1})
-				q := cli.(router.QueuedConn)
+				q := cli.(*framing.Conn)
 				b.ReportAllocs()
 				b.ResetTimer()
 				for range depth {
-					q.Queue(m, false)
+					q.Queue(m)
 				}
 				q.Flush()
 				var r codec.Message
@@ -58,7 +60,9 @@ func BenchmarkForward(b *testing.B) {
 					if err := cli.Recv(&r); err != nil {
 						b.Fatal(err)
 					}
-					q.Queue(m, !q.Buffered())
+					if q.Queue(m); !q.Buffered() {
+						q.Flush()
+					}
 				}
 			})
 	}

@@ -9,22 +9,8 @@ import (
 	"sync/atomic"
 
 	"github.com/flux-sdk/flux/codec"
-	"github.com/flux-sdk/flux/transport"
+	"github.com/flux-sdk/flux/internal/framing"
 )
-
-// QueuedConn is what the router needs of a connection of messages: Queue without
-// a flush neither waits nor does I/O, Flush does not wait, and Buffered reports
-// whether Recv returns without waiting.
-type QueuedConn interface {
-	transport.Conn
-	transport.Queuer
-	transport.Batcher
-}
-
-// NewConn makes a connection of messages out of one of bytes.
-func NewConn(s io.ReadWriteCloser, cfg transport.Config) transport.Conn {
-	return transport.NewConn(s, cfg)
-}
 
 // Conn is one connection of a client, as the broker sees it. All its methods
 // may be called concurrently and after its end.
@@ -37,7 +23,7 @@ type Conn struct {
 	roles    uint32
 	pid      int
 	stream   *stream
-	conn     QueuedConn
+	conn     *framing.Conn
 	gone     chan struct{}
 	hangOnce sync.Once
 	face     any
@@ -105,7 +91,7 @@ func (r *Rank) newConnLocked(s *stream, who Peer) *Conn {
 	}
 	c.atBroker = codec.MakeRoutes(r.connector, c.uuid)
 	c.atService = codec.MakeRoutes(r.uuid, r.connector, c.uuid)
-	c.conn = NewConn(s, b.cfg.Conn).(QueuedConn)
+	c.conn = framing.New(s, framing.Config{MaxSize: b.cfg.Conn.MaxSize})
 	if b.cfg.Face != nil {
 		c.face = b.cfg.Face(c)
 	}
@@ -211,7 +197,7 @@ func (c *Conn) Disconnect() {
 // one that no frame can hold, or if the client has gone.
 func (c *Conn) queue(m *codec.Message) bool {
 	c.queued.Add(1)
-	if err := c.conn.Queue(m, false); err != nil {
+	if err := c.conn.Queue(m); err != nil {
 		c.queued.Add(-1)
 		return false
 	}

@@ -191,7 +191,7 @@ func (f *byteFaults) write(s *stream, p []byte) (int, error) {
 		if cut {
 			n = int(f.ResetAfter - f.sent)
 		}
-		k, err := s.rawStream.Write(f.corrupt(p[done : done+n]))
+		k, err := s.Stream.Write(f.corrupt(p[done : done+n]))
 		s.out.count(p[done : done+k])
 		done += k
 		f.sent += int64(k)

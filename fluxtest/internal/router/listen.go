@@ -1,11 +1,11 @@
 package router
 
 import (
-	"io"
 	"os"
 	"path/filepath"
 
 	"github.com/flux-sdk/flux"
+	"github.com/flux-sdk/flux/internal/framing"
 	"github.com/flux-sdk/flux/transport"
 )
 
@@ -92,7 +92,7 @@ func (r *Rank) enter(in *transport.Incoming, who Peer) *Conn {
 		return nil
 	}
 	var c *Conn
-	if raw, ok := s.(rawStream); ok {
+	if raw, ok := s.(framing.Stream); ok {
 		c = r.newConnLocked(newStream(r.inst.b, raw), who)
 	}
 	if c == nil {
@@ -102,9 +102,8 @@ func (r *Rank) enter(in *transport.Incoming, who Peer) *Conn {
 }
 
 // Welcome does the handshake of a connection in this process, which is one end
-// of [transport.BytePipe], and becomes its reader.
-func (r *Rank) Welcome(pipe io.ReadWriteCloser, who Peer) {
-	s := pipe.(rawStream)
+// of [framing.BytePipe], and becomes its reader.
+func (r *Rank) Welcome(s framing.Stream, who Peer) {
 	b := r.inst.b
 	b.gate.wait(Writes, b.cfg.Done)
 	f := b.faults.Load()

@@ -7,20 +7,13 @@ import (
 	"sync/atomic"
 
 	"github.com/flux-sdk/flux/codec"
+	"github.com/flux-sdk/flux/internal/framing"
 )
-
-// rawStream is a byte stream whose writes can be tried without waiting, which
-// is what the streams of package transport are.
-type rawStream interface {
-	io.ReadWriteCloser
-	TryWrite(p []byte) (int, error)
-	Abort()
-}
 
 // stream is the bytes of one connection. It counts the frames that pass and is
 // the place of all faults that concern bytes.
 type stream struct {
-	rawStream
+	framing.Stream
 	b       *Broker
 	in, out frameCounter
 	gate    gate
@@ -29,8 +22,8 @@ type stream struct {
 	once    sync.Once
 }
 
-func newStream(b *Broker, s rawStream) *stream {
-	return &stream{rawStream: s, b: b, closed: make(chan struct{})}
+func newStream(b *Broker, s framing.Stream) *stream {
+	return &stream{Stream: s, b: b, closed: make(chan struct{})}
 }
 
 // wait holds until neither the broker nor the connection is stalled; false says
@@ -41,7 +34,7 @@ func (s *stream) wait(d Dir) bool {
 
 func (s *stream) Read(p []byte) (int, error) {
 	s.wait(Reads)
-	n, err := s.rawStream.Read(p)
+	n, err := s.Stream.Read(p)
 	s.in.count(p[:n])
 	s.wait(Reads) // a stall may have begun while this was reading
 	if f := s.faults.Load(); f != nil {
@@ -54,7 +47,7 @@ func (s *stream) TryWrite(p []byte) (int, error) {
 	if s.faults.Load() != nil || s.b.gate.shut(Writes) || s.gate.shut(Writes) {
 		return 0, nil // Write will do it, and may wait
 	}
-	n, err := s.rawStream.TryWrite(p)
+	n, err := s.Stream.TryWrite(p)
 	s.out.count(p[:n])
 	return n, err
 }
@@ -66,7 +59,7 @@ func (s *stream) Write(p []byte) (int, error) {
 	if f := s.faults.Load(); f != nil {
 		return f.write(s, p)
 	}
-	n, err := s.rawStream.Write(p)
+	n, err := s.Stream.Write(p)
 	s.out.count(p[:n])
 	return n, err
 }
@@ -75,7 +68,7 @@ func (s *stream) Close() error {
 	var err error
 	s.once.Do(func() {
 		close(s.closed)
-		err = s.rawStream.Close()
+		err = s.Stream.Close()
 	})
 	return err
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/flux-sdk/flux/fluxtest/internal/jansson"
 	"github.com/flux-sdk/flux/fluxtest/internal/router"
 	"github.com/flux-sdk/flux/fluxtest/internal/service"
+	"github.com/flux-sdk/flux/internal/framing"
 	"github.com/flux-sdk/flux/transport"
 )
 
@@ -126,12 +127,12 @@ type client struct {
 
 func connect(t *testing.T, inst *router.Instance, rank, roles uint32) *client {
 	t.Helper()
-	near, far := transport.BytePipe()
+	near, far := framing.BytePipe()
 	go inst.Ranks()[rank].Welcome(far, router.Peer{UserID: 7, Roles: roles})
 	if _, err := near.Read(make([]byte, 1)); err != nil {
 		t.Fatal(err)
 	}
-	conn := router.NewConn(near, transport.Config{})
+	conn := transport.NewConn(near, transport.Config{})
 	t.Cleanup(func() { conn.Close() })
 	return &client{t, conn}
 }

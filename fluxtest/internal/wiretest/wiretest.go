@@ -13,7 +13,6 @@ import (
 
 	"github.com/flux-sdk/flux/codec"
 	"github.com/flux-sdk/flux/fluxtest"
-	"github.com/flux-sdk/flux/fluxtest/internal/router"
 	"github.com/flux-sdk/flux/transport"
 )
 
@@ -48,7 +47,7 @@ func Dial(t *testing.T, b *fluxtest.Broker, opts ...fluxtest.DialOption) *Wire {
 	if err != nil {
 		t.Fatalf("Dial: %v", err)
 	}
-	w := &Wire{t: t, s: s, Conn: router.NewConn(s, transport.Config{})}
+	w := &Wire{t: t, s: s, Conn: transport.NewConn(s, transport.Config{})}
 	go w.read()
 	t.Cleanup(func() { w.Conn.Close() })
 	return w

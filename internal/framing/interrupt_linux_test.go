@@ -1,0 +1,140 @@
+package framing
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"math/rand/v2"
+	"testing"
+
+	"github.com/flux-sdk/flux/codec"
+)
+
+// interruptible is a Conn that RecvOr may read, and its peer.
+func interruptible(t *testing.T) (*Conn, io.WriteCloser) {
+	t.Helper()
+	b, peer := blockPair(t)
+	c := New(b, Config{})
+	t.Cleanup(func() { c.Close() })
+	if !c.Interruptible() {
+		t.Fatal("it is not")
+	}
+	if err := c.ArmHangup(); err != nil {
+		t.Fatal(err)
+	}
+	return c, peer
+}
+
+// An interruption loses nothing, whatever has arrived of a message.
+func TestRecvOrLosesNothing(t *testing.T) {
+	c, peer := interruptible(t)
+	for _, size := range []int{0, 10, bigFrame - 100, bigFrame + 1, 3 * bigFrame, 2 * claimStep} {
+		m := request("some.topic", 1, pattern(size))
+		b := wire(t, m)
+		for _, cut := range []int{0, 1, codec.PrefixSize, codec.PrefixSize + 1, len(b) / 2, len(b) - 1} {
+			first := make(chan error, 1)
+			go func() {
+				_, err := peer.Write(b[:cut])
+				first <- err
+			}()
+			var got codec.Message
+			for range 1 + rand.IntN(3) {
+				c.Interrupt()
+				came, err := c.RecvOr(&got)
+				if came || err != nil {
+					t.Fatalf("size %d, cut at %d: RecvOr %v, %v, want an interruption", size, cut, came, err)
+				}
+			}
+			go func() {
+				<-first
+				peer.Write(b[cut:])
+			}()
+			came, err := c.RecvOr(&got)
+			for !came && err == nil { // an interruption that came too late for the one before
+				came, err = c.RecvOr(&got)
+			}
+			if err != nil || !bytes.Equal(got.Payload, m.Payload) {
+				t.Fatalf("size %d, cut at %d: received %d bytes, %v", size, cut, len(got.Payload), err)
+			}
+		}
+	}
+}
+
+// A RecvOr that waits is ended by Interrupt, by the peer's close and by Close.
+func TestRecvOrEnds(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		end  func(c *Conn, peer io.Closer)
+		want error
+	}{
+		{"interrupt", func(c *Conn, _ io.Closer) { c.Interrupt() }, nil},
+		{"peer", func(_ *Conn, peer io.Closer) { peer.Close() }, io.EOF},
+		{"close", func(c *Conn, _ io.Closer) { c.Close() }, ErrClosed},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			c, peer := interruptible(t)
+			ended := make(chan error, 1)
+			go func() {
+				came, err := c.RecvOr(new(codec.Message))
+				if came {
+					err = errors.New("something came")
+				}
+				ended <- err
+			}()
+			tt.end(c, peer)
+			if err := within(t, "RecvOr", func() error { return <-ended }); err != tt.want {
+				t.Errorf("it ended with %v, want %v", err, tt.want)
+			}
+		})
+	}
+}
+
+// AwaitHangup sleeps while messages come and wakes when the peer closes, when it
+// is woken and when the connection is closed.
+func TestAwaitHangup(t *testing.T) {
+	for name, end := range map[string]func(c *Conn, peer io.Closer){
+		"peer":  func(_ *Conn, peer io.Closer) { peer.Close() },
+		"woken": func(c *Conn, _ io.Closer) { c.WakeHangup() },
+		"close": func(c *Conn, _ io.Closer) { c.Close() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			c, peer := interruptible(t)
+			m := request("some.topic", 1, nil)
+			awake := make(chan struct{})
+			go func() {
+				c.AwaitHangup()
+				close(awake)
+			}()
+			for range 100 {
+				if _, err := peer.Write(wire(t, m)); err != nil {
+					t.Fatal(err)
+				}
+				var got codec.Message
+				if came, err := c.RecvOr(&got); !came || err != nil {
+					t.Fatalf("RecvOr %v, %v", came, err)
+				}
+			}
+			select {
+			case <-awake:
+				t.Error("it woke while messages came")
+			default:
+			}
+			end(c, peer)
+			within(t, "AwaitHangup", func() error { <-awake; return nil })
+			if name == "woken" { // and once more
+				if err := c.ArmHangup(); err != nil {
+					t.Fatal(err)
+				}
+				again := make(chan struct{})
+				go func() { c.AwaitHangup(); close(again) }()
+				select {
+				case <-again:
+					t.Error("it is still woken after ArmHangup")
+				default:
+				}
+				c.WakeHangup()
+				within(t, "AwaitHangup", func() error { <-again; return nil })
+			}
+		})
+	}
+}

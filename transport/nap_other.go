@@ -1,8 +1,0 @@
-//go:build !linux
-
-package transport
-
-import "time"
-
-// nap waits for less than a millisecond, or as long as the timers take.
-func nap(d time.Duration) { time.Sleep(d) }
