@@ -1,6 +1,9 @@
 package fluxtest_test
 
 import (
+	"os"
+	"path/filepath"
+
 	"github.com/flux-sdk/flux/codec"
 )
 
@@ -144,4 +147,15 @@ func guestRows() []row {
 		}},
 	}
 	return rows
+}
+
+// openTo lets other users reach the sockets of an instance.
+func openTo(c *convo, b instance) {
+	c.Helper()
+	path := socketOf(b, 0)
+	for file, mode := range map[string]os.FileMode{filepath.Dir(path): 0o711, path: 0o777} {
+		if err := os.Chmod(file, mode); err != nil {
+			c.Fatal(err)
+		}
+	}
 }

@@ -1,3 +1,5 @@
+//go:build unix
+
 package fluxtest_test
 
 import (
@@ -7,7 +9,6 @@ import (
 	"net"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"sync"
 	"syscall"
 	"testing"
@@ -113,17 +114,6 @@ func (g *guestHelper) connect(c *convo, path string) net.Conn {
 		c.Fatalf("guest process: %v", err)
 	}
 	return conn
-}
-
-// openTo lets other users reach the sockets of an instance.
-func openTo(c *convo, b instance) {
-	c.Helper()
-	path := socketOf(b, 0)
-	for file, mode := range map[string]os.FileMode{filepath.Dir(path): 0o711, path: 0o777} {
-		if err := os.Chmod(file, mode); err != nil {
-			c.Fatal(err)
-		}
-	}
 }
 
 // receiveConn takes a connection that another process hands over.
