@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/flux-sdk/flux"
 	"github.com/flux-sdk/flux/fluxtest"
 	"github.com/flux-sdk/flux/transport"
 	"github.com/rogpeppe/go-internal/testscript"
@@ -88,8 +89,8 @@ func startBroker() (*fluxtest.Broker, error) {
 	reply("test.bytes", []byte("no NUL"))
 	reply("test.json", []byte("{\"b\": 12345678901234567890,\n \"a\": [1, 2.50, \"<&>\"]}\x00"))
 	b.Handle("test.echo", func(r *fluxtest.Request) { r.Respond(r.Message().Payload) })
-	b.Handle("test.fail", func(r *fluxtest.Request) { r.Fail(2, "no such\nthing") })
-	b.Handle("test.odd", func(r *fluxtest.Request) { r.Fail(524, "") })
+	b.Handle("test.fail", func(r *fluxtest.Request) { r.Fail(&flux.Error{Errno: flux.ENOENT, Message: "no such\nthing"}) })
+	b.Handle("test.odd", func(r *fluxtest.Request) { r.Fail(flux.Errno(524)) })
 	b.Handle("test.silent", func(r *fluxtest.Request) {})
 	b.Handle("test.slow", func(r *fluxtest.Request) {
 		time.Sleep(50 * time.Millisecond)
@@ -104,7 +105,7 @@ func startBroker() (*fluxtest.Broker, error) {
 	})
 	b.Handle("test.breaks", func(r *fluxtest.Request) {
 		r.Respond(map[string]int{"n": 1})
-		r.Fail(5, "it broke")
+		r.Fail(&flux.Error{Errno: flux.EIO, Message: "it broke"})
 	})
 	b.Handle("test.flood", func(r *fluxtest.Request) {
 		for range 100 {
