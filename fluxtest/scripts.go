@@ -97,6 +97,9 @@ func (s *scripts) find(m *codec.Message, rank uint32) *script {
 	return nil
 }
 
+// Any reports whether there are scripts at all.
+func (s *scripts) Any() bool { return s.table.Load() != nil }
+
 // HasService reports whether some script on a rank answers for a service.
 func (s *scripts) HasService(name string, rank uint32) bool {
 	t := s.table.Load()

@@ -7,6 +7,15 @@ import "github.com/flux-sdk/flux/codec"
 type Batch struct {
 	dirty []*Conn
 	found lookup
+
+	passed *codec.Message // the message that was passed on last
+	to     *Conn          // and to whom
+}
+
+// pass is send for a message of a client on its way to another.
+func (b *Batch) pass(c *Conn, m *codec.Message) {
+	b.passed, b.to = m, c
+	b.send(c, m)
 }
 
 // send queues m for c, whatever c does about it: it never waits. m is copied.

@@ -53,6 +53,8 @@ type Config struct {
 type Scripts interface {
 	// Take serves a request if there is a script for it. It must not keep m.
 	Take(r *Rank, m *codec.Message, b *Batch) bool
+	// Any reports whether there are scripts at all.
+	Any() bool
 	// HasService reports whether there are scripts for a service on a rank.
 	HasService(name string, rank uint32) bool
 	// Services lists the services that there are scripts for on a rank.

@@ -40,6 +40,7 @@ type Conn struct {
 	armed   map[armKey]*codec.Message
 	notices []*codec.Message // the same, in order
 	lastArm armKey
+	relay   relay
 
 	subs     map[string]int      // uses of each topic; guarded by inst.eventMu
 	lastSeq  uint32              // the last event it got; guarded by inst.eventMu
@@ -117,16 +118,29 @@ func (c *Conn) readLoop() {
 	var m codec.Message
 	var b Batch
 	for n := 1; ; n++ {
-		err := c.conn.Recv(&m)
+		relays := c.faults.Load() == nil && c.inst.b.relays()
+		var err error
+		if relays {
+			err = c.conn.RecvBorrowed(&m)
+		} else {
+			err = c.conn.Recv(&m)
+		}
 		if err != nil {
 			b.flush()
 			c.drain(err)
 			break
 		}
 		c.recvd.Add(1)
-		if f := c.faults.Load(); f != nil {
+		f := c.faults.Load()
+		if relays && (f != nil || !c.inst.b.relays()) {
+			m, relays = *owned(&m), false // somebody has come since who may keep it
+		}
+		switch {
+		case relays:
+			n += c.passOn(&m, &b)
+		case f != nil:
 			c.receiveWith(f, &m, &b)
-		} else {
+		default:
 			c.receive(&m, &b)
 		}
 		if n >= FlushEvery || !c.conn.Buffered() {

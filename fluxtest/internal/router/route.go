@@ -63,13 +63,6 @@ func clone(m *codec.Message) *codec.Message {
 	return &c
 }
 
-// header is a clone without the payload.
-func header(m *codec.Message) *codec.Message {
-	c := clone(m)
-	c.Payload = nil
-	return c
-}
-
 // noService answers a request that no service here matches.
 func (r *Rank) noService(m *codec.Message, b *Batch) {
 	text := "No service matching " + m.Topic + " is registered"
@@ -97,7 +90,7 @@ func (r *Rank) deliver(m *codec.Message, src *Conn, b *Batch) bool {
 	case s == nil:
 		return false
 	case s.client == nil:
-		s.dispatch(r, m, b)
+		s.dispatch(r, owned(m), b)
 	case !dotted:
 		r.fail(m, flux.ENOSYS, "", b)
 	default:
@@ -106,7 +99,7 @@ func (r *Rank) deliver(m *codec.Message, src *Conn, b *Batch) bool {
 		} else {
 			m.Routes = m.Routes.Push(r.uuid)
 		}
-		b.send(s.client, m)
+		b.pass(s.client, m)
 	}
 	return true
 }
@@ -146,7 +139,7 @@ func (r *Rank) RouteResponse(m *codec.Message, b *Batch) {
 				return
 			}
 			m.Routes = rest
-			b.send(c, m)
+			b.pass(c, m)
 			return
 		}
 		next := r.neighbour(m.Routes)

@@ -94,6 +94,7 @@ func (w *watch) rankLost(rank uint32) {
 type noScripts struct{}
 
 func (noScripts) Take(*router.Rank, *codec.Message, *router.Batch) bool { return false }
+func (noScripts) Any() bool                                             { return false }
 func (noScripts) HasService(string, uint32) bool                        { return false }
 func (noScripts) Services(uint32) []string                              { return nil }
 func (noScripts) Notice(*codec.Message) bool                            { return false }
