@@ -110,8 +110,9 @@ func TestServeEndsWithTheBroker(t *testing.T) {
 		}()
 		synctest.Wait()
 		tb.end()
-		if err := <-hung; !errors.Is(err, flux.ErrClosed) {
-			t.Errorf("%v, want %v", err, flux.ErrClosed)
+		// Which of the two clients is closed first is not said.
+		if err := <-hung; !errors.Is(err, flux.ErrClosed) && !errors.Is(err, flux.ECANCELED) {
+			t.Errorf("%v, want %v or %v", err, flux.ErrClosed, flux.ECANCELED)
 		}
 		if len(tb.said) > 0 {
 			t.Errorf("%q", tb.said)
