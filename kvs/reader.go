@@ -71,9 +71,7 @@ func (r *Reader) WriteTo(w io.Writer) (int64, error) {
 func (r *Reader) Close() error {
 	r.stop()
 	r.part, r.next = nil, nil
-	if r.err == nil {
-		r.err = r.s.fail("read", r.key, errReaderClosed)
-	}
+	r.err = r.s.fail("read", r.key, errReaderClosed)
 	return nil
 }
 

@@ -3,6 +3,9 @@ package kvs_test
 import (
 	"context"
 	"fmt"
+	"os"
+	"os/exec"
+	"sync"
 	"testing"
 
 	"github.com/flux-sdk/flux"
@@ -18,7 +21,53 @@ type instance interface {
 // onBoth runs a test on the embedded broker and, where flux is installed, on a real instance, of four ranks each.
 func onBoth(t *testing.T, f func(t *testing.T, b instance)) {
 	t.Run("embedded", func(t *testing.T) { f(t, fluxtest.New(t, fluxtest.Size(4))) })
-	t.Run("real", func(t *testing.T) { f(t, fluxtest.Real(t, 4)) })
+	t.Run("real", func(t *testing.T) { f(t, real(t)) })
+}
+
+// sharedReal is the real instance of all tests that break nothing in it. It starts with the first of them.
+var sharedReal struct {
+	once sync.Once
+	tb   mainTB
+	b    *fluxtest.RealBroker
+}
+
+// real returns the shared instance, or skips the test where there is no flux.
+func real(t testing.TB) *fluxtest.RealBroker {
+	t.Helper()
+	if _, err := exec.LookPath("flux"); err != nil {
+		return fluxtest.Real(t, 4) // which says what was not tested
+	}
+	sharedReal.once.Do(func() { sharedReal.b = fluxtest.Real(&sharedReal.tb, 4) })
+	if sharedReal.b == nil {
+		t.Fatalf("no real instance: %s", sharedReal.tb.failed)
+	}
+	return sharedReal.b
+}
+
+// mainTB stands for the run of all tests.
+type mainTB struct {
+	failed   string
+	cleanups []func()
+}
+
+func (tb *mainTB) Helper()                           {}
+func (tb *mainTB) Cleanup(f func())                  { tb.cleanups = append(tb.cleanups, f) }
+func (tb *mainTB) Logf(format string, args ...any)   { fmt.Printf(format+"\n", args...) }
+func (tb *mainTB) Errorf(format string, args ...any) { tb.failed += fmt.Sprintf(format+"\n", args...) }
+func (tb *mainTB) Fatalf(format string, args ...any) { tb.Errorf(format, args...) }
+func (tb *mainTB) Name() string                      { return "all tests" }
+func (tb *mainTB) Failed() bool                      { return tb.failed != "" }
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	for _, f := range sharedReal.tb.cleanups {
+		f()
+	}
+	if sharedReal.tb.failed != "" {
+		fmt.Println(sharedReal.tb.failed)
+		code = 1
+	}
+	os.Exit(code)
 }
 
 // dial returns a client of a rank.

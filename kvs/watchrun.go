@@ -55,7 +55,7 @@ func (w *watch) run(ctx context.Context) error {
 		switch {
 		case errors.Is(err, errLinkMade):
 		case remoteErrno(err) == flux.ENOENT && w.there:
-			w.there, w.read = false, progress{}
+			w.there, w.read = false, progress{marked: w.read.marked}
 			if err := w.send(Value{Deleted: true}, nil); err != nil {
 				return err
 			}
