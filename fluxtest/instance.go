@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/flux-sdk/flux/codec"
+	"github.com/flux-sdk/flux/fluxtest/internal/kvs"
 	"github.com/flux-sdk/flux/transport"
 )
 
@@ -19,7 +20,7 @@ type instance struct {
 	stopped atomic.Bool
 	groups  groups
 	config  configuration
-	content contentStore
+	kvs     *kvs.Service
 
 	mu    sync.RWMutex     // guards conns, and services and listener of the ranks
 	conns map[string]*Conn // by UUID
@@ -59,6 +60,7 @@ type rank struct {
 
 func newInstance(b *Broker) *instance {
 	inst := &instance{b: b, started: time.Now(), conns: make(map[string]*Conn)}
+	inst.kvs = newKVS(b)
 	inst.subs.init()
 	inst.groups.init(b.cfg.size)
 	inst.config.init(inst)

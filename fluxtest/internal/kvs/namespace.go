@@ -1,0 +1,92 @@
+package kvs
+
+import "math"
+
+func namespaceCreate(r *request) {
+	name, okName := r.args.text("namespace")
+	ref, okRef := r.args.text("rootref")
+	owner, okOwner := r.args.integer("owner")
+	flags, okFlags := r.args.integer("flags")
+	if !okName || !okRef || !okOwner || !okFlags {
+		r.fail(ePROTO, "")
+		return
+	}
+	s := r.s
+	if s.namespaces[name] != nil {
+		r.fail(eEXIST, "")
+		return
+	}
+	ns := &root{name: name, ref: ref, owner: uint32(owner), flags: flags}
+	if ns.owner == math.MaxUint32 {
+		ns.owner = s.owner
+	}
+	s.namespaces[name] = ns
+	s.viewAt(0, name)
+	r.out.Publish("kvs.namespace-"+name+"-created", encode(struct {
+		Namespace string `json:"namespace"`
+		RootSeq   int64  `json:"rootseq"`
+		RootRef   string `json:"rootref"`
+		Owner     int32  `json:"owner"`
+	}{name, 0, ref, int32(ns.owner)}))
+	r.ok()
+	for at, rank := range s.ranks {
+		if m := rank.monitors[name]; m != nil && m.commit == nil {
+			m.commit, m.owner = &change{ref: ref}, ns.owner
+			s.notify(at, m, r.out)
+		}
+	}
+}
+
+func namespaceRemove(r *request) {
+	name, ok := r.args.text("namespace")
+	switch {
+	case !ok:
+		r.fail(ePROTO, "")
+		return
+	case primaryName(name):
+		r.fail(eOPNOTSUPP, "")
+		return
+	case r.s.namespaces[name] == nil:
+		r.ok()
+		return
+	}
+	s := r.s
+	delete(s.namespaces, name)
+	r.out.Publish("kvs.namespace-"+name+"-removed", encode(map[string]string{"namespace": name}))
+	r.ok()
+	for at, rank := range s.ranks {
+		if v := rank.views[name]; v != nil {
+			delete(rank.views, name)
+			for _, sr := range v.queue {
+				if sr.at == at {
+					fail(r.out, at, sr.req, eOPNOTSUPP, "")
+				}
+			}
+			for _, w := range v.waiters {
+				fail(r.out, at, w.req, eOPNOTSUPP, "")
+			}
+		}
+		if m := rank.monitors[name]; m != nil {
+			s.endAll(at, m, eOPNOTSUPP, r.out)
+		}
+	}
+}
+
+// namespaceList lists what this rank knows of.
+func namespaceList(r *request) {
+	type info struct {
+		Namespace string `json:"namespace"`
+		Owner     int32  `json:"owner"`
+		Flags     int64  `json:"flags"`
+	}
+	list := []info{}
+	if r.at == 0 {
+		r.s.viewAt(0, "primary")
+	}
+	for name, v := range r.rank.views {
+		list = append(list, info{name, int32(v.owner), v.flags})
+	}
+	r.respond(struct {
+		Namespaces []info `json:"namespaces"`
+	}{list})
+}

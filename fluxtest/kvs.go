@@ -1,0 +1,69 @@
+package fluxtest
+
+import (
+	"strings"
+
+	"github.com/flux-sdk/flux/codec"
+	"github.com/flux-sdk/flux/fluxtest/internal/kvs"
+)
+
+// KVSFaults is what goes wrong in the key-value store. The zero value is nothing.
+type KVSFaults struct {
+	// Refuse answers requests with an errno: the keys are topics, such as "kvs.commit" or "kvs-watch.lookup".
+	Refuse map[string]uint32
+	// Stale are ranks that do not learn of new commits. Commits made there are not answered. A rank that is no longer
+	// stale catches up.
+	Stale []uint32
+	// LoseWatches keeps all watches from hearing anything, even their end, as if kvs-watch had died.
+	LoseWatches bool
+}
+
+// SetKVSFaults replaces the faults of the key-value store. They end with the instance.
+func (b *Broker) SetKVSFaults(f KVSFaults) {
+	faults := kvs.Faults{Refuse: f.Refuse, LoseWatches: f.LoseWatches}
+	for _, rank := range f.Stale {
+		faults.Stale = append(faults.Stale, int(rank))
+	}
+	inst := b.inst.Load()
+	var bt batch
+	inst.kvs.SetFaults(faults, kvsOut{inst, &bt})
+	bt.flush()
+}
+
+// kvsOut sends what the key-value store says.
+type kvsOut struct {
+	inst *instance
+	bt   *batch
+}
+
+func (o kvsOut) Respond(rank int, req *codec.Message, errnum uint32, payload []byte) {
+	o.inst.ranks[rank].respond(req, errnum, payload, o.bt)
+}
+
+func (o kvsOut) Publish(topic string, payload []byte) {
+	m := codec.NewEvent(topic)
+	m.Flags |= codec.FlagPrivate
+	m.UserID, m.Rolemask = o.inst.b.cfg.owner, roleOwner|roleLocal
+	m.SetPayload(payload)
+	o.inst.publish(m, nil, o.bt)
+}
+
+// newKVS returns the key-value store of an instance.
+func newKVS(b *Broker) *kvs.Service {
+	return kvs.New(b.cfg.owner, b.cfg.size, b.cfg.attrs["content.hash"])
+}
+
+// kvsMethods are those of the services kvs, kvs-watch and content, by service.
+func kvsMethods() map[string]map[string]method {
+	services := make(map[string]map[string]method)
+	for _, m := range kvs.Methods() {
+		name, _, _ := strings.Cut(m.Topic, ".")
+		if services[name] == nil {
+			services[name] = make(map[string]method)
+		}
+		services[name][m.Topic] = method{m.Roles, func(c *call) {
+			c.r.inst.kvs.Serve(int(c.r.n), c.m, kvsOut{c.r.inst, c.bt})
+		}}
+	}
+	return services
+}
