@@ -18,13 +18,14 @@ type Conn interface {
 // primary is the namespace that every instance has.
 const primary = "primary"
 
-// Store is one namespace of the key-value store. It holds no state but the connection: it may be copied, shared by
-// goroutines, and needs no Close. Its operations end with their ctx; what it returns is the caller's.
+// Store is one namespace of the key-value store. It may be shared by goroutines and needs no Close. Its operations end
+// with their ctx; what it returns is the caller's.
 type Store struct {
 	conn      Conn
 	namespace string
 	root      BlobRef // of a snapshot; "" reads what is current
 	rank      []flux.RequestOption
+	at        *place
 	err       error // a bad option, reported by every operation
 }
 
@@ -40,13 +41,16 @@ func Namespace(name string) Option {
 // AtRank sends all requests to the KVS of one broker rank; without it the nearest one serves them. Each rank learns of
 // a commit by itself, see [Store.WaitVersion].
 func AtRank(rank uint32) Option {
-	return func(s *Store) { s.rank = []flux.RequestOption{flux.Rank(rank)} }
+	return func(s *Store) {
+		s.rank = []flux.RequestOption{flux.Rank(rank)}
+		s.at.set(rank == 0)
+	}
 }
 
 // Open returns a namespace of the store. Nothing is sent: that the namespace does not exist is an error of the first
 // operation, [ErrNoNamespace].
 func Open(c Conn, opts ...Option) *Store {
-	s := &Store{conn: c, namespace: primary}
+	s := &Store{conn: c, namespace: primary, at: &place{}}
 	if name, ok := os.LookupEnv("FLUX_KVS_NAMESPACE"); ok {
 		s.namespace = name
 	}

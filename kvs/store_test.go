@@ -214,6 +214,24 @@ func TestVersions(t *testing.T) {
 				}
 			}
 		}
+		// A commit through another rank has its own version, and is seen there at once.
+		for i, other := range []*kvs.Store{far, alsoFar, far} {
+			before := must[kvs.Version](t)(s.Version(ctx))
+			v := must[kvs.Version](t)(other.Put(ctx, "far", i))
+			if v <= before {
+				t.Errorf("version %d after %d", v, before)
+			}
+			if got := must[int](t)(kvs.GetAs[int](ctx, other, "far")); got != i {
+				t.Errorf("%d where it was put, want %d", got, i)
+			}
+			if err := s.WaitVersion(ctx, v); err != nil {
+				t.Fatal(err)
+			}
+			if got := must[int](t)(kvs.GetAs[int](ctx, s, "far")); got != i {
+				t.Errorf("%d at rank 0, want %d", got, i)
+			}
+		}
+		must[kvs.Version](t)(s.Delete(ctx, "far"))
 		snapshot := must[*kvs.Store](t)(s.Snapshot(ctx))
 		root := must[kvs.Root](t)(s.Root(ctx))
 		must[kvs.Version](t)(s.Put(ctx, "n", "later"))

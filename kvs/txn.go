@@ -163,13 +163,12 @@ type commitAnswer struct {
 
 // Commit makes the changes, all or none, and returns the version that has them. A transaction without changes is
 // committed as well and gets a version. If the error is of this side and flux.SafeToRetry is not true for it, the
-// changes may have been made.
+// changes may have been made; they have been if the version is not 0.
+//
+// Through a rank other than 0 a commit takes two requests, because that rank's own answer would not tell the version.
 func (t *Txn) Commit(ctx context.Context, opts ...CommitOption) (Version, error) {
 	answer, err := t.commit(ctx, opts)
-	if err != nil {
-		return 0, t.s.fail(t.op, t.key, err)
-	}
-	return answer.RootSeq, nil
+	return answer.RootSeq, t.s.fail(t.op, t.key, err)
 }
 
 func (t *Txn) commit(ctx context.Context, opts []CommitOption) (answer commitAnswer, err error) {
@@ -188,7 +187,7 @@ func (t *Txn) commit(ctx context.Context, opts []CommitOption) (answer commitAns
 	for _, opt := range opts {
 		opt(&req)
 	}
-	err = t.s.call(ctx, "kvs.commit", req, &answer)
+	answer, err = t.s.sendCommit(ctx, req)
 	if remoteErrno(err) == flux.EOPNOTSUPP && t.appends {
 		// It is the answer to appending to a link as well as to an unknown namespace.
 		if _, rootErr := t.s.Root(ctx); rootErr == nil {

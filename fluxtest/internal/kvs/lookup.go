@@ -106,8 +106,9 @@ func (r *reader) loadValue(refs []string) (*object, uint32) {
 // walk follows a path. Links are followed, but for one at the end if the flags want it itself.
 func (r *reader) walk(root, path string, flags, depth int) (*object, uint32) {
 	at := newRef(typeDirref, root)
-	for path != "" {
-		name, rest, _ := strings.Cut(path, ".")
+	for more := true; more; {
+		var name, rest string
+		name, rest, more = strings.Cut(path, ".")
 		dir, errno := r.enter(at, at.kind == typeDirref && at.refs[0] == root && depth == 0)
 		if dir == nil {
 			return nil, errno
@@ -116,7 +117,7 @@ func (r *reader) walk(root, path string, flags, depth int) (*object, uint32) {
 		if o == nil {
 			return nil, 0
 		}
-		if o.kind == typeSymlink && (rest != "" || flags&(flagReadLink|flagTreeObject) == 0) {
+		if o.kind == typeSymlink && (more || flags&(flagReadLink|flagTreeObject) == 0) {
 			if depth == maxLinks {
 				return nil, eLOOP
 			}

@@ -1,6 +1,10 @@
 package kvs
 
-import "math"
+import (
+	"maps"
+	"math"
+	"slices"
+)
 
 func namespaceCreate(r *request) {
 	name, okName := r.args.text("namespace")
@@ -83,7 +87,8 @@ func namespaceList(r *request) {
 	if r.at == 0 {
 		r.s.viewAt(0, "primary")
 	}
-	for name, v := range r.rank.views {
+	for _, name := range slices.Sorted(maps.Keys(r.rank.views)) {
+		v := r.rank.views[name]
 		list = append(list, info{name, int32(v.owner), v.flags})
 	}
 	r.respond(struct {

@@ -100,10 +100,14 @@ func (s *Service) setRoot(sr *setroot, out Out) {
 	}
 }
 
-// advance makes a rank see a root.
+// advance makes a rank see a root. As in a real instance, a commit is answered first, so that ranks other than 0, which
+// knows the root already, answer with the one before.
 func (s *Service) advance(at int, v *view, sr *setroot, out Out) {
+	if at == 0 {
+		v.ref, v.seq = sr.ref, sr.seq
+	}
 	if sr.at == at {
-		out.Respond(at, sr.req, 0, encode(version{sr.ref, sr.seq}))
+		out.Respond(at, sr.req, 0, encode(version{v.ref, v.seq}))
 	}
 	v.ref, v.seq = sr.ref, sr.seq
 	v.waiters = slices.DeleteFunc(v.waiters, func(w waiter) bool {
