@@ -48,16 +48,16 @@ func (s *Store) isRoot(ctx context.Context) (bool, error) {
 // The service of a rank other than 0 answers a commit with the version before it: it answers first and takes over the
 // new root after that. So the commit is sent to rank 0, which answers with its own version, and then this rank is made
 // to have it.
-func (s *Store) sendCommit(ctx context.Context, req commitRequest) (answer commitAnswer, err error) {
+func (s *Store) sendCommit(ctx context.Context, payload []byte) (answer commitAnswer, err error) {
 	root, err := s.isRoot(ctx)
 	if err != nil {
 		return answer, err
 	}
 	if root {
-		err = s.call(ctx, "kvs.commit", req, &answer)
+		err = s.call(ctx, "kvs.commit", payload, &answer)
 		return answer, err
 	}
-	if err := call(ctx, s.conn, "kvs.commit", req, &answer, flux.Rank(0)); err != nil {
+	if err := call(ctx, s.conn, "kvs.commit", payload, &answer, flux.Rank(0)); err != nil {
 		return answer, err
 	}
 	if err := s.WaitVersion(ctx, answer.RootSeq); err != nil {

@@ -170,14 +170,16 @@ func kindOf(b []byte) string {
 }
 
 // MarshalJSON encodes a tree object with sorted keys, as the store does.
-func (o object) MarshalJSON() ([]byte, error) {
+func (o object) MarshalJSON() ([]byte, error) { return o.appendTo(nil) }
+
+// appendTo appends the JSON text of a tree object.
+func (o *object) appendTo(b []byte) ([]byte, error) {
 	var data any
 	switch o.kind {
 	case typeVal:
-		data = o.data
-		if o.data == nil {
-			data = []byte{}
-		}
+		b = append(b, `{"data":"`...)
+		b = base64.StdEncoding.AppendEncode(b, o.data)
+		return append(b, `","type":"val","ver":1}`...), nil
 	case typeValref, typeDirref:
 		data = o.refs
 	case typeDir:
@@ -195,11 +197,12 @@ func (o object) MarshalJSON() ([]byte, error) {
 	default:
 		return nil, fmt.Errorf("tree object of type %q cannot be written", o.kind)
 	}
-	return json.Marshal(struct {
+	text, err := json.Marshal(struct {
 		Data    any    `json:"data"`
 		Type    string `json:"type"`
 		Version int    `json:"ver"`
 	}{data, o.kind, 1})
+	return append(b, text...), err
 }
 
 // names returns the names in a directory, sorted.

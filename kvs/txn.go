@@ -3,9 +3,11 @@ package kvs
 import (
 	"bytes"
 	"context"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strconv"
 	"unicode/utf8"
 
 	"github.com/flux-sdk/flux"
@@ -28,9 +30,9 @@ type Txn struct {
 
 // txnOp is one operation in the payload of kvs.commit.
 type txnOp struct {
-	Key   string  `json:"key"`
-	Flags int     `json:"flags"`
-	Entry *object `json:"dirent"` // null removes the key
+	key   string
+	flags int
+	entry *object // nil removes the key
 }
 
 // Txn returns an empty transaction.
@@ -141,19 +143,69 @@ const (
 )
 
 // NoMerge gives the commit a version of its own. Without it the service may make several commits one root.
-func NoMerge() CommitOption { return func(r *commitRequest) { r.Flags |= commitNoMerge } }
+func NoMerge() CommitOption { return func(r *commitRequest) { r.flags |= commitNoMerge } }
 
 // Compact lets the service join several appends to one key in the transaction.
-func Compact() CommitOption { return func(r *commitRequest) { r.Flags |= commitCompact } }
+func Compact() CommitOption { return func(r *commitRequest) { r.flags |= commitCompact } }
 
 // Sync makes the commit return when its content is in the backing store and noted in a checkpoint. It is for the
 // primary namespace; elsewhere the service answers EINVAL.
-func Sync() CommitOption { return func(r *commitRequest) { r.Flags |= commitSync } }
+func Sync() CommitOption { return func(r *commitRequest) { r.flags |= commitSync } }
 
 type commitRequest struct {
-	Namespace string  `json:"namespace"`
-	Flags     int     `json:"flags"`
-	Ops       []txnOp `json:"ops"`
+	namespace string
+	flags     int
+	ops       []txnOp
+}
+
+// payload encodes the request. A large value is copied once, where package json would pass over it several times.
+func (r *commitRequest) payload() ([]byte, error) {
+	size := 64
+	for _, op := range r.ops {
+		size += len(op.key) + 64
+		if op.entry != nil {
+			size += base64.StdEncoding.EncodedLen(len(op.entry.data))
+		}
+	}
+	b := append(make([]byte, 0, size), `{"namespace":`...)
+	b, err := appendText(b, r.namespace)
+	if err != nil {
+		return nil, err
+	}
+	b = append(b, `,"flags":`...)
+	b = strconv.AppendInt(b, int64(r.flags), 10)
+	b = append(b, `,"ops":[`...)
+	for i := range r.ops {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		if b, err = r.ops[i].appendTo(b); err != nil {
+			return nil, err
+		}
+	}
+	return append(b, "]}\x00"...), nil
+}
+
+func (op *txnOp) appendTo(b []byte) ([]byte, error) {
+	b, err := appendText(append(b, `{"key":`...), op.key)
+	if err != nil {
+		return nil, err
+	}
+	b = append(b, `,"flags":`...)
+	b = strconv.AppendInt(b, int64(op.flags), 10)
+	b = append(b, `,"dirent":`...)
+	if op.entry == nil {
+		b = append(b, "null"...)
+	} else if b, err = op.entry.appendTo(b); err != nil {
+		return nil, err
+	}
+	return append(b, '}'), nil
+}
+
+// appendText appends a JSON string.
+func appendText(b []byte, s string) ([]byte, error) {
+	text, err := json.Marshal(s)
+	return append(b, text...), err
 }
 
 type commitAnswer struct {
@@ -180,14 +232,15 @@ func (t *Txn) commit(ctx context.Context, opts []CommitOption) (answer commitAns
 	case t.s.root != "":
 		return answer, ErrSnapshot
 	}
-	req := commitRequest{Namespace: t.s.namespace, Ops: t.ops}
-	if req.Ops == nil {
-		req.Ops = []txnOp{}
-	}
+	req := commitRequest{namespace: t.s.namespace, ops: t.ops}
 	for _, opt := range opts {
 		opt(&req)
 	}
-	answer, err = t.s.sendCommit(ctx, req)
+	payload, err := req.payload()
+	if err != nil {
+		return answer, err
+	}
+	answer, err = t.s.sendCommit(ctx, payload)
 	if remoteErrno(err) == flux.EOPNOTSUPP && t.appends {
 		// It is the answer to appending to a link as well as to an unknown namespace.
 		if _, rootErr := t.s.Root(ctx); rootErr == nil {
