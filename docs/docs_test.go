@@ -88,13 +88,13 @@ func TestLinks(t *testing.T) {
 	}
 }
 
-var qualified = regexp.MustCompile(`\b(flux|codec|transport|fluxtest)\.([A-Z]\w*)(?:\.([A-Z]\w*))?`)
+var qualified = regexp.MustCompile(`\b(flux|codec|transport|fluxtest|kvs)\.([A-Z]\w*)(?:\.([A-Z]\w*))?`)
 
 // TestNames looks up every name of a package, such as flux.Dial or
 // fluxtest.Broker.Emit, that the text has in a code span.
 func TestNames(t *testing.T) {
 	names, types := make(map[string]bool), make(map[string]bool)
-	for pkg, dir := range map[string]string{"flux": ".", "codec": "codec", "transport": "transport", "fluxtest": "fluxtest"} {
+	for pkg, dir := range map[string]string{"flux": ".", "codec": "codec", "transport": "transport", "fluxtest": "fluxtest", "kvs": "kvs"} {
 		exported(t, names, types, pkg, filepath.Join(root, dir))
 	}
 	seen := 0

@@ -13,6 +13,7 @@ import (
 	_ "github.com/flux-sdk/flux"
 	_ "github.com/flux-sdk/flux/codec"
 	_ "github.com/flux-sdk/flux/fluxtest"
+	_ "github.com/flux-sdk/flux/kvs"
 	_ "github.com/flux-sdk/flux/transport"
 	_ "golang.org/x/sync/errgroup"
 )

@@ -43,7 +43,8 @@ func kvsRankRows() []row {
 				two.ask(lookupOf(ns, "a", 0), okValue(v))
 			}
 		}),
-		kvsRow("11.1", "a commit at a rank other than 0 is answered with the root before", func(c *convo, p *talker, ns string) {
+		kvsRow("11.1", "a commit at a rank other than 0 is answered with the root before", func(c *convo, p *talker,
+			ns string) {
 			one := c.dial(1)
 			before, beforeRef := one.root(ns)
 			seq, ref := one.commit(ns, put("a", "1"))
@@ -96,7 +97,8 @@ func kvsRankRows() []row {
 		}),
 		kvsRow("11.1", "namespace: bad payloads", func(c *convo, p *talker, ns string) {
 			name := c.name()
-			for _, o := range []obj{{"namespace": name, "owner": 0, "flags": 0}, {"namespace": name, "rootref": emptyRoot, "flags": 0},
+			for _, o := range []obj{{"namespace": name, "owner": 0, "flags": 0}, {"namespace": name, "rootref": emptyRoot,
+				"flags": 0},
 				{"namespace": name, "rootref": emptyRoot, "owner": 0}, {"rootref": emptyRoot, "owner": 0, "flags": 0}} {
 				p.ask(at(rq("kvs.namespace-create", o), 0), fails(eproto))
 			}
@@ -137,7 +139,8 @@ func kvsRankRows() []row {
 			w := c.dial(1)
 			w.subscribe("kvs.namespace-" + name)
 			p.ask(createNamespace(name, emptyRoot, -1), ok())
-			w.eventIs("kvs.namespace-"+name+"-created", obj{"namespace": name, "rootseq": 0, "rootref": emptyRoot, "owner": owner})
+			w.eventIs("kvs.namespace-"+name+"-created", obj{"namespace": name, "rootseq": 0, "rootref": emptyRoot,
+				"owner": owner})
 			seq, ref := p.commit(name, put("a", "1"), put("b..c.", "2"))
 			w.eventIs("kvs.namespace-"+name+"-setroot", obj{"namespace": name, "rootseq": seq, "rootref": ref, "owner": owner,
 				"keys": obj{"a": nil, "b.c": nil}})
@@ -149,7 +152,8 @@ func kvsRankRows() []row {
 		kvsRow("11.1", "stats-get", func(c *convo, p *talker, ns string) {
 			p.ask(rq("kvs-watch.stats-get", nil), okLike(`^\{"watchers":[0-9]+,"namespace-count":[0-9]+,"namespaces":\{`))
 			p.ask(rq("kvs.stats-get", nil), okLike(`^\{"cache":\{"obj size total \(MiB\)":.*"namespace":\{.*"store revision":`))
-			p.ask(rq("content.stats-get", nil), okShape(`{"count":1,"valid":1,"dirty":0,"size":1,"flush-batch-count":0,"mmap":{"tags":{},"blobs":0}}`))
+			p.ask(rq("content.stats-get", nil),
+				okShape(`{"count":1,"valid":1,"dirty":0,"size":1,"flush-batch-count":0,"mmap":{"tags":{},"blobs":0}}`))
 		}),
 	}
 }
@@ -224,7 +228,8 @@ func kvsGuestRows() []row {
 			g.ask(guestPut(linkObject("x")), fails(eperm, "guests may not commit symlink objects"))
 			g.ask(guestPut(treeObject("valref", []any{emptyRoot})), fails(eperm, "guests may not commit valref objects"))
 			g.ask(guestPut(treeObject("dirref", []any{emptyRoot})), fails(eperm, "guests may not commit dirref objects"))
-			g.ask(guestPut(treeObject("dir", obj{"x": valObject("1")})), fails(eperm, "guests may not commit non-empty dir objects"))
+			g.ask(guestPut(treeObject("dir", obj{"x": valObject("1")})), fails(eperm,
+				"guests may not commit non-empty dir objects"))
 			g.ask(commitOf("primary", 5), fails(eproto, "could not decode commit operation"))
 		}),
 		kvsRow("11.1", "guest: a namespace of its own", func(c *convo, p *talker, _ string) {

@@ -58,7 +58,8 @@ func (w *watching) silent(p *talker, ns string) {
 
 // Flags of kvs-watch.
 const (
-	wReaddir, wWatch, wWaitCreate, wTreeObject, wFull, wUnique, wAppend, wStream, wMarker = 1, 4, 8, 16, 64, 128, 256, 512, 1024
+	wReaddir, wWatch, wWaitCreate, wTreeObject, wFull, wUnique, wAppend, wStream, wMarker = 1, 4, 8, 16, 64, 128, 256,
+		512, 1024
 )
 
 // kvsWatchRows are kvs-watch of 11.1 and of facts.
@@ -221,7 +222,8 @@ func kvsWatchRows() []row {
 		}),
 		watchRow("stream", func(c *convo, p *talker, ns string) {
 			big := strings.Repeat("b", 100)
-			p.commit(ns, add("a", "1"), add("a", "2"), put("v", "x"), put("big", big), set("d", dirObject()), set("l", linkObject("v")))
+			p.commit(ns, add("a", "1"), add("a", "2"), put("v", "x"), put("big", big), set("d", dirObject()), set("l",
+				linkObject("v")))
 			p.watch(ns, "a", wStream, okValue("1"), okValue("2"), fails(enodata))
 			p.watch(ns, "v", wStream, okValue("x"), fails(enodata))
 			p.watch(ns, "big", wStream, okValue(big), fails(enodata))
@@ -271,7 +273,8 @@ func kvsWatchRows() []row {
 		}),
 		watchRow("a namespace that is removed", func(c *convo, p *talker, ns string) {
 			p.commit(ns, put("a", "1"))
-			w, full, waits := p.watch(ns, "a", wWatch, okValue("1")), p.watch(ns, "a", wWatch|wFull, okValue("1")), p.watch(ns, "b", wWatch|wWaitCreate)
+			w, full, waits := p.watch(ns, "a", wWatch, okValue("1")), p.watch(ns, "a", wWatch|wFull, okValue("1")), p.watch(ns,
+				"b", wWatch|wWaitCreate)
 			p.ask(removeNamespace(ns), ok())
 			w.says(fails(enotsup))
 			full.says(fails(enotsup))

@@ -26,8 +26,9 @@ var kvsCaptures = []struct {
 }{
 	{name: "kvs-basic"},
 	{name: "kvs-cli"},
-	{name: "kvs-misc", before: []kvsOp{{"resource.R", `{"version":1,"execution":{"R_lite":[{"rank":"0-3","children":{"core":"0-1"}}],` +
-		`"starttime":0.0,"expiration":0.0,"nodelist":["vm,vm,vm,vm"]}}`, 0}}},
+	{name: "kvs-misc", before: []kvsOp{{"resource.R",
+		`{"version":1,"execution":{"R_lite":[{"rank":"0-3","children":{"core":"0-1"}}],` +
+			`"starttime":0.0,"expiration":0.0,"nodelist":["vm,vm,vm,vm"]}}`, 0}}},
 	{name: "kvs-namespace"},
 	{name: "kvs-watch"},
 	{name: "content"},
@@ -146,7 +147,8 @@ func (r *kvsReplay) request(rec *capture.Record) *codec.Message {
 	if rec.Digested() {
 		// The one large value in the recordings.
 		m := rec.Msg.Message()
-		m.SetPayload([]byte(`{"namespace":"primary","flags":0,"ops":[{"key":"cap.big","flags":0,"dirent":{"ver":1,"type":"val","data":"` +
+		m.SetPayload([]byte(`{"namespace":"primary","flags":0,"ops":[{"key":"cap.big",` +
+			`"flags":0,"dirent":{"ver":1,"type":"val","data":"` +
 			base64.StdEncoding.EncodeToString(bytes.Repeat([]byte("y"), 100000)) + `"}}]}` + "\x00"))
 		frame, err := codec.Append(nil, m)
 		if err == nil {

@@ -25,7 +25,8 @@ func TestDirectories(t *testing.T) {
 		for _, e := range must[[]kvs.Entry](t)(s.ReadDir(ctx, "d")) {
 			got = append(got, describe(e))
 		}
-		want := []string{"a|d.a|value|-1|", "b|d.b|value|2|", "c|d.c|directory|-1|", "gone|d.gone|link|-1|nosuch", "l|d.l|link|-1|d.b"}
+		want := []string{"a|d.a|value|-1|", "b|d.b|value|2|", "c|d.c|directory|-1|", "gone|d.gone|link|-1|nosuch",
+			"l|d.l|link|-1|d.b"}
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Error(diff)
 		}

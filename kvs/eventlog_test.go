@@ -104,7 +104,8 @@ func TestEventlogCommand(t *testing.T) {
 	if len(list) != 3 || list[1].Name != "theirs" || string(list[1].Context) != `{"c":2}` || list[2].Context != nil {
 		t.Errorf("%v", list)
 	}
-	if out := run("get", "--unformatted", "log"); !strings.HasPrefix(out, `{"timestamp":`) || strings.Count(out, "\n") != 3 ||
+	if out := run("get", "--unformatted", "log"); !strings.HasPrefix(out, `{"timestamp":`) || strings.Count(out,
+		"\n") != 3 ||
 		!strings.Contains(out, `"name":"ours","context":{"a":1.5,"b":"x y"}}`) {
 		t.Errorf("%s", out)
 	}
@@ -123,7 +124,8 @@ func TestEvent(t *testing.T) {
 		!strings.Contains(string(out), `"timestamp":1795883819.7698317,`) {
 		t.Errorf("%s", out)
 	}
-	for _, bad := range []string{`{}`, `[]`, `{"timestamp":"1","name":"a"}`, `{"timestamp":1}`, `{"timestamp":1,"name":""}`,
+	for _, bad := range []string{`{}`, `[]`, `{"timestamp":"1","name":"a"}`, `{"timestamp":1}`,
+		`{"timestamp":1,"name":""}`,
 		`{"timestamp":1,"name":"a","context":1}`, `{"timestamp":1,"name":"a"`} {
 		if err := json.Unmarshal([]byte(bad), &e); err == nil {
 			t.Errorf("%s was accepted", bad)

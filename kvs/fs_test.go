@@ -34,12 +34,14 @@ func TestFS(t *testing.T) {
 		}); err != nil {
 			t.Fatal(err)
 		}
-		want := []string{"d.", "da", "da/b", "-a/b/c", "La/b/up", "-a/big", "La/dir", "da/empty", "-a/per%252F", "-a/per%25cent",
+		want := []string{"d.", "da", "da/b", "-a/b/c", "La/b/up", "-a/big", "La/dir", "da/empty", "-a/per%252F",
+			"-a/per%25cent",
 			"-a/sl%2Fash", "-a/sp ace", "Lgone", "Lout", "-top"}
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Error(diff)
 		}
-		for name, want := range map[string]string{"a/b/up": "../../top", "a/dir": "../a/b", "gone": "nosuch", "out": "namespace:" + other + "/k"} {
+		for name, want := range map[string]string{"a/b/up": "../../top", "a/dir": "../a/b", "gone": "nosuch",
+			"out": "namespace:" + other + "/k"} {
 			if got := must[string](t)(fs.ReadLink(fsys, name)); got != want {
 				t.Errorf("ReadLink %s: %s, want %s", name, got, want)
 			}

@@ -39,7 +39,8 @@ func TestGuest(t *testing.T) {
 				t.Errorf("%s: %v", what, err)
 			}
 		}
-		if err := kvs.CreateNamespace(ctx, g, "x"); !errors.Is(err, flux.EPERM) || !strings.Contains(err.Error(), "only the instance owner") {
+		if err := kvs.CreateNamespace(ctx, g, "x"); !errors.Is(err, flux.EPERM) || !strings.Contains(err.Error(),
+			"only the instance owner") {
 			t.Errorf("%v", err)
 		}
 		if _, err := kvs.Namespaces(ctx, g); !errors.Is(err, flux.EPERM) {
@@ -79,7 +80,8 @@ func TestGuest(t *testing.T) {
 		if _, err := w.Write(large); !errors.Is(err, flux.EPERM) {
 			t.Errorf("a large value: %v", err)
 		}
-		if _, err := s.Txn().Symlink("l", "a").Commit(ctx); !errors.Is(err, flux.EPERM) || !strings.Contains(err.Error(), "guests may not commit symlink") {
+		if _, err := s.Txn().Symlink("l", "a").Commit(ctx); !errors.Is(err, flux.EPERM) || !strings.Contains(err.Error(),
+			"guests may not commit symlink") {
 			t.Errorf("a link: %v", err)
 		}
 	})

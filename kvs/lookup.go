@@ -38,8 +38,9 @@ type lookupAnswer struct {
 	Val *object `json:"val"`
 }
 
-// UnmarshalJSON decodes an answer. The value of an ordinary lookup, as the service writes it, is decoded without looking
-// for anything else in it: that takes 0.2 us where the general way takes 2, and for a value of 1 MiB 2 ms instead of 40.
+// UnmarshalJSON decodes an answer. The value of an ordinary lookup, as the service writes it, is decoded without
+// looking for anything else in it: that takes 0.2 us where the general way takes 2, and for a value of 1 MiB 2 ms
+// instead of 40.
 func (a *lookupAnswer) UnmarshalJSON(b []byte) error {
 	const before, behind = `{"val":{"data":"`, `","type":"val","ver":1}}`
 	if len(b) >= len(before)+len(behind) && string(b[:len(before)]) == before && string(b[len(b)-len(behind):]) == behind {

@@ -38,7 +38,8 @@ func TestDecodeAnswer(t *testing.T) {
 		}
 		if err == nil && (got.Val == nil) != (want.Val == nil) {
 			t.Errorf("%s: %v, want %v", text, got.Val, want.Val)
-		} else if err == nil && got.Val != nil && (got.Val.kind != want.Val.kind || !bytes.Equal(got.Val.data, want.Val.data)) {
+		} else if err == nil && got.Val != nil && (got.Val.kind != want.Val.kind || !bytes.Equal(got.Val.data,
+			want.Val.data)) {
 			t.Errorf("%s: %+v, want %+v", text, got.Val, want.Val)
 		}
 	}
@@ -48,7 +49,8 @@ func BenchmarkDecodeAnswer(b *testing.B) {
 	for _, size := range []int{32, 1 << 20} {
 		data := base64.StdEncoding.EncodeToString(bytes.Repeat([]byte("x"), size))
 		fast := `{"val":{"data":"` + data + `","type":"val","ver":1}}`
-		for name, text := range map[string]string{"ordinary": fast, "general": strings.Replace(fast, `"ver":1`, `"ver": 1`, 1)} {
+		for name, text := range map[string]string{"ordinary": fast, "general": strings.Replace(fast, `"ver":1`, `"ver": 1`,
+			1)} {
 			b.Run(name, func(b *testing.B) {
 				r := response(text)
 				b.SetBytes(int64(size))

@@ -178,7 +178,8 @@ func work(ctx context.Context, c *flux.Client, other *kvs.Store, name, shared st
 		if err != nil {
 			return err
 		}
-		if _, err := all.Txn().Put(fmt.Sprintf("client%d.last", seed), round).Append(fmt.Sprintf("log%d", seed), "x").Commit(ctx); err != nil {
+		if _, err := all.Txn().Put(fmt.Sprintf("client%d.last", seed), round).Append(fmt.Sprintf("log%d", seed),
+			"x").Commit(ctx); err != nil {
 			return err
 		}
 		reader := s

@@ -121,7 +121,8 @@ func TestBlobs(t *testing.T) {
 }
 
 func TestBlobRef(t *testing.T) {
-	if ref, err := kvs.RefOf("sha1", []byte("hello")); ref != "sha1-aaf4c61ddcc5e8a2dabede0f3b482cd9aea9434d" || err != nil {
+	if ref, err := kvs.RefOf("sha1", []byte("hello")); ref != "sha1-aaf4c61ddcc5e8a2dabede0f3b482cd9aea9434d" ||
+		err != nil {
 		t.Errorf("%s, %v", ref, err)
 	}
 	want := kvs.BlobRef("sha256-2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824")

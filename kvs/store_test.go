@@ -122,18 +122,21 @@ func TestErrors(t *testing.T) {
 			{"sync in a namespace", func() error { _, err := s.Txn().Commit(ctx, kvs.Sync()); return err }, flux.EINVAL},
 			{"no namespace: get", func() error { _, err := none.Get(ctx, "a"); return err }, kvs.ErrNoNamespace},
 			{"no namespace: put", func() error { _, err := none.Put(ctx, "a", 1); return err }, kvs.ErrNoNamespace},
-			{"no namespace: append", func() error { _, err := none.Txn().Append("a", "1").Commit(ctx); return err }, kvs.ErrNoNamespace},
+			{"no namespace: append", func() error { _, err := none.Txn().Append("a", "1").Commit(ctx); return err },
+				kvs.ErrNoNamespace},
 			{"no namespace: version", func() error { _, err := none.Version(ctx); return err }, kvs.ErrNoNamespace},
 			{"no namespace: wait", func() error { return none.WaitVersion(ctx, 1) }, kvs.ErrNoNamespace},
 			{"no namespace: errno", func() error { _, err := none.Get(ctx, "a"); return err }, flux.EOPNOTSUPP},
 			{"empty namespace", func() error { _, err := kvs.Open(c, kvs.Namespace("")).Get(ctx, "a"); return err }, kvs.ErrKey},
 			{"snapshot: put", func() error { _, err := snapshot.Put(ctx, "a", 1); return err }, kvs.ErrSnapshot},
-			{"snapshot: write", func() error { _, err := snapshot.Writer(ctx, "a").Write([]byte("x")); return err }, kvs.ErrSnapshot},
+			{"snapshot: write", func() error { _, err := snapshot.Writer(ctx, "a").Write([]byte("x")); return err },
+				kvs.ErrSnapshot},
 			{"create primary", func() error { return kvs.CreateNamespace(ctx, c, "primary") }, flux.EEXIST},
 			{"create empty", func() error { return kvs.CreateNamespace(ctx, c, "") }, kvs.ErrKey},
 			{"create long", func() error { return kvs.CreateNamespace(ctx, c, strings.Repeat("n", 234)) }, kvs.ErrKey},
 			{"remove primary", func() error { return kvs.RemoveNamespace(ctx, c, "Primary") }, flux.EOPNOTSUPP},
-			{"blob", func() error { _, err := kvs.LoadBlob(ctx, c, kvs.BlobRef("sha1-"+strings.Repeat("0", 40))); return err }, flux.ENOENT},
+			{"blob", func() error { _, err := kvs.LoadBlob(ctx, c, kvs.BlobRef("sha1-"+strings.Repeat("0", 40))); return err },
+				flux.ENOENT},
 		} {
 			if err := c.do(); !errors.Is(err, c.want) {
 				t.Errorf("%s: %v, want %v", c.name, err, c.want)
@@ -143,7 +146,8 @@ func TestErrors(t *testing.T) {
 		if errors.Is(err, kvs.ErrNoNamespace) {
 			t.Errorf("appending to a link: %v", err)
 		}
-		if _, err := s.Txn().Put("f", func() {}).Put("", 1).Commit(ctx); err == nil || !strings.Contains(err.Error(), "func()") {
+		if _, err := s.Txn().Put("f", func() {}).Put("", 1).Commit(ctx); err == nil || !strings.Contains(err.Error(),
+			"func()") {
 			t.Errorf("a function: %v", err)
 		}
 		if _, err := s.Put(ctx, "f", "a\xff"); err == nil || !strings.Contains(err.Error(), "UTF-8") {

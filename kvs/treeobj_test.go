@@ -11,10 +11,12 @@ import (
 var good = []string{
 	`{"data":"MQ==","type":"val","ver":1}`,
 	`{"data":"","type":"val","ver":1}`,
-	`{"data":["sha1-356a192b7913b04c54574d18c28d46e6395428ab","sha1-77de68daecd823babbb58edb1c8e14d7106e83bb"],"type":"valref","ver":1}`,
+	`{"data":["sha1-356a192b7913b04c54574d18c28d46e6395428ab",` +
+		`"sha1-77de68daecd823babbb58edb1c8e14d7106e83bb"],"type":"valref","ver":1}`,
 	`{"data":["sha1-c0a9faf907dda6216fd73bf81d0b3b21a1a8cb91"],"type":"dirref","ver":1}`,
 	`{"data":{},"type":"dir","ver":1}`,
-	`{"data":{"a":{"data":"eA==","type":"val","ver":1},"l":{"data":{"target":"a"},"type":"symlink","ver":1}},"type":"dir","ver":1}`,
+	`{"data":{"a":{"data":"eA==","type":"val","ver":1},` +
+		`"l":{"data":{"target":"a"},"type":"symlink","ver":1}},"type":"dir","ver":1}`,
 	`{"data":{"namespace":"n1","target":"a"},"type":"symlink","ver":1}`,
 }
 
@@ -50,7 +52,8 @@ func TestObjects(t *testing.T) {
 	}
 	// A value that is not base64 does not hide its directory.
 	var o object
-	if err := json.Unmarshal([]byte(`{"ver":1,"type":"dir","data":{"bad":{"ver":1,"type":"val","data":"!!"}}}`), &o); err != nil {
+	if err := json.Unmarshal([]byte(`{"ver":1,"type":"dir","data":{"bad":{"ver":1,"type":"val","data":"!!"}}}`),
+		&o); err != nil {
 		t.Fatal(err)
 	}
 	if list := entriesOf(".", &o); len(list) != 1 || list[0].Type != TypeValue || list[0].Size != -1 {
@@ -87,7 +90,8 @@ func FuzzObject(f *testing.F) {
 
 func TestKeys(t *testing.T) {
 	for key, want := range map[string]string{
-		"a": "a", "a.b": "a.b", ".a": "a", "a.": "a", "..a...b..": "a.b", ".": ".", "...": ".", " ": " ", "ü": "ü", "a/b": "a/b",
+		"a": "a", "a.b": "a.b", ".a": "a", "a.": "a", "..a...b..": "a.b", ".": ".", "...": ".", " ": " ", "ü": "ü",
+		"a/b": "a/b",
 	} {
 		if got, err := cleanKey(key); got != want || err != nil {
 			t.Errorf("%q: %q, %v, want %q", key, got, err, want)

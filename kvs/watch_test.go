@@ -141,7 +141,8 @@ func TestWatchBeginnings(t *testing.T) {
 			t.Errorf("%v", err)
 		}
 		for _, opts := range [][]kvs.WatchOption{
-			{kvs.WaitCreate()}, {kvs.WaitCreate(), kvs.Full()}, {kvs.WaitCreate(), kvs.Unique()}, {kvs.WaitCreate(), kvs.Append()},
+			{kvs.WaitCreate()}, {kvs.WaitCreate(), kvs.Full()}, {kvs.WaitCreate(), kvs.Unique()}, {kvs.WaitCreate(),
+				kvs.Append()},
 		} {
 			got := make(chan string)
 			w := follow(t, s.Watch(ctx, "w.k", opts...))
@@ -265,7 +266,8 @@ func TestWatchLinks(t *testing.T) {
 		if got := <-got; got != "=1" {
 			t.Fatalf("waiting for a link: %s", got)
 		}
-		must[kvs.Version](t)(s.Txn().Symlink("short", "job.1.guest.exec").Symlink("direct", "job.1.guest.exec.log").Commit(ctx))
+		must[kvs.Version](t)(s.Txn().Symlink("short", "job.1.guest.exec").Symlink("direct",
+			"job.1.guest.exec.log").Commit(ctx))
 		ws := []*follower{early}
 		for _, key := range []string{"job.1.guest.exec.log", "short.log", "direct"} {
 			for _, opts := range [][]kvs.WatchOption{nil, {kvs.Full()}, {kvs.WaitCreate(), kvs.Unique()}} {

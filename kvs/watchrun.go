@@ -73,8 +73,8 @@ func (w *watch) run(ctx context.Context) error {
 	}
 }
 
-// maxStuck is how often in a row the service may give up waiting at one version. It may know of a commit a little before
-// the version does; more often than that there is another reason, such as a value whose content is missing.
+// maxStuck is how often in a row the service may give up waiting at one version. It may know of a commit a little
+// before the version does; more often than that there is another reason, such as a value whose content is missing.
 const maxStuck = 3
 
 // goesOnWaiting says whether to wait again after the service gave up waiting for a missing key. It does that when a

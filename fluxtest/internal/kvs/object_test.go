@@ -9,7 +9,8 @@ import (
 
 func TestNormalize(t *testing.T) {
 	for key, want := range map[string]string{
-		"": "", ".": ".", "..": ".", "...": ".", "a": "a", ".a": "a", "a.": "a", ".a.": "a", "a..b": "a.b", "..a...b..": "a.b",
+		"": "", ".": ".", "..": ".", "...": ".", "a": "a", ".a": "a", "a.": "a", ".a.": "a", "a..b": "a.b",
+		"..a...b..": "a.b",
 	} {
 		if got := normalize(key); got != want {
 			t.Errorf("%q: %q, want %q", key, got, want)
@@ -22,8 +23,10 @@ func TestObjectText(t *testing.T) {
 		{`{"ver":1,"type":"val","data":"MQ=="}`, `{"data":"MQ==","type":"val","ver":1}`},
 		{`{"type":"symlink","data":{"target":"x","b":[1.50,null,true,{"z":"<","y":2}]},"ver":1}`,
 			`{"data":{"b":[1.50,null,true,{"y":2,"z":"<"}],"target":"x"},"type":"symlink","ver":1}`},
-		{`{"ver":1,"type":"dir","data":{"b\u0001\"\\\n":{"ver":1,"type":"val","data":""},"a":{"ver":1,"type":"dir","data":{}}}}`,
-			`{"data":{"a":{"data":{},"type":"dir","ver":1},"b\u0001\"\\\n":{"data":"","type":"val","ver":1}},"type":"dir","ver":1}`},
+		{`{"ver":1,"type":"dir","data":{` +
+			`"b\u0001\"\\\n":{"ver":1,"type":"val","data":""},"a":{"ver":1,"type":"dir","data":{}}}}`,
+			`{"data":{"a":{"data":{},"type":"dir","ver":1},` +
+				`"b\u0001\"\\\n":{"data":"","type":"val","ver":1}},"type":"dir","ver":1}`},
 	} {
 		o := parseObject([]byte(c.in), 0)
 		if o == nil {
@@ -34,7 +37,8 @@ func TestObjectText(t *testing.T) {
 			t.Errorf("%s\nwant %s", got, c.want)
 		}
 	}
-	deep := strings.Repeat(`{"ver":1,"type":"dir","data":{"a":`, maxDepth+2) + `{"ver":1,"type":"dir","data":{}}` + strings.Repeat(`}}`, maxDepth+2)
+	deep := strings.Repeat(`{"ver":1,"type":"dir","data":{"a":`, maxDepth+2) + `{"ver":1,"type":"dir","data":{}}` +
+		strings.Repeat(`}}`, maxDepth+2)
 	if parseObject([]byte(deep), 0) != nil {
 		t.Error("directories were nested without bound")
 	}
