@@ -68,6 +68,13 @@ func (r BlobRef) digest() ([]byte, error) {
 	return digest, nil
 }
 
+// matches reports whether a blob has this reference.
+func (r BlobRef) matches(blob []byte) bool {
+	hash, _, _ := strings.Cut(string(r), "-")
+	ref, err := RefOf(hash, blob)
+	return err == nil && ref == r
+}
+
 // StoreBlob puts a blob in the content store and returns its reference, which is the same for the same bytes. Only the
 // instance owner may. A blob that no key refers to may be dropped when the instance collects garbage.
 func StoreBlob(ctx context.Context, c flux.Caller, data []byte) (BlobRef, error) {
@@ -110,9 +117,8 @@ func loadBlob(ctx context.Context, c flux.Caller, ref BlobRef) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	hash, _, _ := strings.Cut(string(ref), "-")
-	if got, err := RefOf(hash, payload); err != nil || got != ref {
-		return nil, fmt.Errorf("the content store answered with blob %s", got)
+	if !ref.matches(payload) {
+		return nil, fmt.Errorf("the content store answered with %d bytes of another blob", len(payload))
 	}
 	data := bytes.Clone(payload)
 	r.Release()

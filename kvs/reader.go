@@ -119,7 +119,7 @@ func (r *Reader) open() error {
 	}
 	first, err := loadBlob(r.ctx, s.conn, o.refs[0])
 	if remoteErrno(err) == flux.EPERM {
-		return r.openStream(s, key)
+		return r.openStream(s, key, o.refs)
 	}
 	if err != nil {
 		return err
@@ -153,33 +153,70 @@ func pieces(list [][]byte) func() ([]byte, error) {
 	}
 }
 
-// openStream reads without the content store.
-func (r *Reader) openStream(s *Store, key string) error {
+// openStream reads a value of these blobs without the content store.
+func (r *Reader) openStream(s *Store, key string, refs []BlobRef) error {
 	if s.root != "" {
-		// The streaming lookup knows no roots but the current one.
-		o, err := s.lookup(r.ctx, key, 0)
-		if err != nil {
-			return err
-		}
-		r.next = pieces([][]byte{o.data})
-		return nil
+		return r.openWhole(s, key) // the streaming lookup knows no roots but the current one
 	}
-	stream, err := s.watchStream(r.ctx, key, flagStream, nil)
+	ctx, stop := context.WithCancel(r.ctx)
+	stream, err := s.watchStream(ctx, key, flagStream, nil)
+	if err != nil {
+		stop()
+		return err
+	}
+	first, err := nextPiece(stream)
+	if err == nil && !refs[0].matches(first) {
+		// The value has changed meanwhile, or the service is older than the streaming lookup, which is of release
+		// 0.70. That would send the whole value and then nothing more.
+		stop()
+		return r.openWhole(s, key)
+	}
+	read := 0
+	r.next = func() ([]byte, error) {
+		if read == len(refs) {
+			stop()
+			return nil, io.EOF
+		}
+		piece, pieceErr := first, err
+		if read > 0 {
+			piece, pieceErr = nextPiece(stream)
+		}
+		first = nil
+		if pieceErr == nil && !refs[read].matches(piece) {
+			pieceErr = fmt.Errorf("piece %d is not the blob %s", read, refs[read])
+		}
+		read++
+		if pieceErr != nil {
+			stop()
+		}
+		return piece, pieceErr
+	}
+	return nil
+}
+
+// nextPiece takes one response of a streaming lookup. An end that comes too early is an error.
+func nextPiece(stream <-chan flux.Response) ([]byte, error) {
+	resp, ok := <-stream
+	if !ok {
+		return nil, io.ErrUnexpectedEOF
+	}
+	defer resp.Release()
+	var answer lookupAnswer
+	if err := decode(resp, &answer); err != nil {
+		return nil, err
+	}
+	if answer.Val == nil {
+		return nil, fmt.Errorf("the answer has no tree object")
+	}
+	return answer.Val.data, nil
+}
+
+// openWhole reads a value in one piece.
+func (r *Reader) openWhole(s *Store, key string) error {
+	o, err := s.lookup(r.ctx, key, 0)
 	if err != nil {
 		return err
 	}
-	r.next = func() ([]byte, error) {
-		for resp := range stream {
-			var answer lookupAnswer
-			if err := decode(resp, &answer); err != nil {
-				return nil, err
-			}
-			if answer.Val == nil {
-				return nil, fmt.Errorf("the answer has no tree object")
-			}
-			return answer.Val.data, nil
-		}
-		return nil, io.EOF
-	}
+	r.next = pieces([][]byte{o.data})
 	return nil
 }
