@@ -1,6 +1,8 @@
 package fluxtest
 
 import (
+	"crypto/sha1"
+	"encoding/hex"
 	"strings"
 
 	"github.com/flux-sdk/flux/codec"
@@ -53,17 +55,27 @@ func newKVS(b *Broker) *kvs.Service {
 	return kvs.New(b.cfg.owner, b.cfg.size, b.cfg.attrs["content.hash"])
 }
 
-// kvsMethods are those of the services kvs, kvs-watch and content, by service.
-func kvsMethods() map[string]map[string]method {
-	services := make(map[string]map[string]method)
+// addKVS adds the services kvs, kvs-watch and content of one rank.
+func addKVS(services map[string]*service, r *rank) {
+	for _, name := range []string{"content", "kvs", "kvs-watch"} {
+		services[name] = &service{name: name, defaults: true, methods: make(map[string]method)}
+	}
+	services["content"].uuid = r.inst.b.uuids.next()
+	// The source of identities is left as it is, so that a seed gives the same ones to connections as it always did.
+	services["kvs"].uuid = moduleUUID(r.uuid, "kvs")
+	services["kvs-watch"].uuid = moduleUUID(r.uuid, "kvs-watch")
 	for _, m := range kvs.Methods() {
 		name, _, _ := strings.Cut(m.Topic, ".")
-		if services[name] == nil {
-			services[name] = make(map[string]method)
-		}
-		services[name][m.Topic] = method{m.Roles, func(c *call) {
+		services[name].methods[m.Topic] = method{m.Roles, func(c *call) {
 			c.r.inst.kvs.Serve(int(c.r.n), c.m, kvsOut{c.r.inst, c.bt})
 		}}
 	}
-	return services
+}
+
+// moduleUUID makes an identity of a broker's and of a name.
+func moduleUUID(broker, name string) string {
+	sum := sha1.Sum([]byte(broker + name))
+	id := []byte(broker)
+	copy(id, hex.EncodeToString(sum[:4]))
+	return string(id)
 }

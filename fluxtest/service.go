@@ -117,9 +117,7 @@ func builtinServices(r *rank) map[string]*service {
 	add("config", true, true, configMethods)
 	add("groups", true, true, groupMethods)
 	add("overlay", true, true, overlayMethods)
-	for name, methods := range kvsMethods() {
-		add(name, true, true, methods)
-	}
+	addKVS(services, r)
 	add("connector-local", true, true, connectorMethods)
 	services["connector-local"].terse = true // it takes such requests for its clients'
 	return services
