@@ -38,7 +38,7 @@
 // for it instead of sleeping ([Broker.AwaitRequest], [Broker.AwaitSubscribed]). A
 // test whose connections outlive it fails.
 //
-// It is never a deployment: nothing is stored, and nothing is fast on purpose
+// It is never a deployment: all is kept in memory, and nothing is fast on purpose
 // except the forwarding of messages.
 //
 // # Differences from a real broker
