@@ -19,6 +19,7 @@ func kvsRankRows() []row {
 				p.ask(wait(ns, n), okJSON(obj{"rootseq": seq, "rootref": ref}))
 			}
 			w := c.dial(2)
+			w.root(ns) // a rank that first hears of a namespace while a commit is made may miss that
 			w.send(wait(ns, seq+1))
 			w.quiet()
 			seq, ref = p.commit(ns, put("a", "2"))
@@ -36,6 +37,7 @@ func kvsRankRows() []row {
 		}),
 		kvsRow("11.1", "a commit at one rank, after wait-version at another", func(c *convo, p *talker, ns string) {
 			one, two := c.dial(1), c.dial(2)
+			two.root(ns)
 			for _, v := range []string{"1", "2", "3"} {
 				one.commit(ns, put("a", v))
 				seq, ref := one.root(ns)
@@ -123,6 +125,7 @@ func kvsRankRows() []row {
 		}),
 		kvsRow("11.1", "namespace: remove", func(c *convo, p *talker, ns string) {
 			three, w := c.dial(3), c.dial(2)
+			w.root(ns)
 			three.ask(commitOf(ns, put("a", "1")), okCommit())
 			w.send(wait(ns, 1000))
 			w.quiet()

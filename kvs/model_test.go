@@ -166,6 +166,12 @@ func work(ctx context.Context, c *flux.Client, other *kvs.Store, name, shared st
 	rng := rand.New(rand.NewPCG(seed, 7))
 	s, all := kvs.Open(c, kvs.Namespace(name)), kvs.Open(c, kvs.Namespace(shared))
 	m := newModel()
+	// A rank that first hears of a namespace while a commit is made may miss that, see WaitVersion.
+	for _, first := range []*kvs.Store{s, other, all} {
+		if _, err := first.Version(ctx); err != nil {
+			return err
+		}
+	}
 	watchCtx, stop := context.WithCancel(ctx)
 	defer stop()
 	watches := startWatches(watchCtx, other)
