@@ -43,8 +43,8 @@ func TestEventlogVectors(t *testing.T) {
 		}
 		if reason, ok := eventsTakenHere[in]; ok {
 			taken++
-			if v.Error == nil || err != nil {
-				t.Errorf("%q: %v; listed as taken here only: %s", in, err, reason)
+			if v.Error == nil {
+				t.Errorf("%q is taken by both; listed as taken here only: %s", in, reason)
 			}
 			return true
 		}

@@ -2,9 +2,6 @@ package jobspec_test
 
 import (
 	"encoding/json"
-	"errors"
-	"slices"
-	"strings"
 	"testing"
 
 	"github.com/flux-sdk/flux/internal/formattest"
@@ -128,24 +125,4 @@ func readLines(t testing.TB, name string, each func([]byte)) {
 	for line := range formattest.Vectors[json.RawMessage](t, "testdata/"+name) {
 		each(line)
 	}
-}
-
-// problems returns the paths and rules that an error names.
-func problems(err error) []string {
-	var joined interface{ Unwrap() []error }
-	list := []error{err}
-	if errors.As(err, &joined) {
-		list = joined.Unwrap()
-	}
-	var out []string
-	for _, e := range list {
-		var broken *jobspec.Error
-		if errors.As(e, &broken) {
-			out = append(out, strings.TrimSpace(broken.Path+" "+broken.Rule))
-		} else if e != nil {
-			out = append(out, e.Error())
-		}
-	}
-	slices.Sort(out)
-	return out
 }

@@ -80,10 +80,6 @@ func ExampleR_SetProperty() {
 		fmt.Println(err)
 		return
 	}
-	if err != nil {
-		fmt.Println(err)
-		return
-	}
 	queue := r.Queue("debug")
 	fmt.Println(queue, queue.Hosts(), queue.Properties())
 	// Output: rank[0-1]/core0 node[0-1] [debug]

@@ -12,7 +12,6 @@ type (
 var (
 	bubble     = wiretest.Bubble
 	dialWire   = wiretest.Dial
-	dialTest   = wiretest.DialURI
 	request    = wiretest.Request
 	at         = wiretest.At
 	flagged    = wiretest.Flagged
