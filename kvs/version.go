@@ -57,7 +57,8 @@ func (s *Store) Version(ctx context.Context) (Version, error) {
 // WaitVersion waits until the asked rank has version v or a newer one. After that, reads through this store see what
 // the commit that returned v wrote, whatever rank that was made at. It waits for a version that nobody has made yet;
 // give ctx a deadline. There is another reason for one: a rank where a namespace is first used at the moment of a
-// commit may miss that commit and learn of it with the next one (seen with 0.88). The error matches [ErrNoNamespace] if the namespace is removed meanwhile.
+// commit may miss that commit and learn of it with the next one (seen with 0.88). The error matches [ErrNoNamespace]
+// if the namespace is removed meanwhile.
 func (s *Store) WaitVersion(ctx context.Context, v Version) error {
 	err := s.err
 	if err == nil && (v < 0 || v > math.MaxInt32) {

@@ -54,7 +54,7 @@ func parseObject(raw json.RawMessage, depth int) *object {
 		return nil
 	}
 	o := &object{kind: kind}
-	ok := true
+	var ok bool
 	switch kind {
 	case typeVal:
 		o.text, ok = parseText(data)

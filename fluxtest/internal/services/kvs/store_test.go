@@ -67,11 +67,13 @@ func TestServiceItself(t *testing.T) {
 	if got := ask(t, s, n, 1, "kvs-watch.lookup", `{"namespace":"primary","key":"a.log","flags":268}`); len(got) != 0 {
 		t.Errorf("%q", got)
 	}
-	seq, errno := s.Commit("primary", []Change{{Key: "a.log", Value: []byte("x"), Append: true}, {Key: "b", Value: []byte{}}})
+	changes := []Change{{Key: "a.log", Value: []byte("x"), Append: true}, {Key: "b", Value: []byte{}}}
+	seq, errno := s.Commit("primary", changes)
 	if seq != 1 || errno != 0 {
 		t.Errorf("%d, %d", seq, errno)
 	}
-	want := []string{"event kvs.namespace-primary-setroot", `kvs-watch.lookup 0 {"val":{"data":"eA==","type":"val","ver":1}}`}
+	want := []string{"event kvs.namespace-primary-setroot",
+		`kvs-watch.lookup 0 {"val":{"data":"eA==","type":"val","ver":1}}`}
 	if got := n.take(); !slices.Equal(got, want) {
 		t.Errorf("%q, want %q", got, want)
 	}
