@@ -1,5 +1,4 @@
-// Package systemtest_test tests the whole, through the public API alone.
-package systemtest_test
+package systemtest
 
 import (
 	"context"

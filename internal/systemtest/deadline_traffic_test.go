@@ -1,4 +1,4 @@
-package systemtest_test
+package systemtest
 
 import (
 	"context"
