@@ -31,7 +31,7 @@ type goal struct {
 
 var names = map[string]string{
 	"c": "C libflux", "python": "Python", "nats": "nats", "grpc": "grpc-go", "netrpc": "net/rpc",
-	"call": "without",
+	"call": "hooks off",
 }
 
 // goals are the bars that were set for this module.
