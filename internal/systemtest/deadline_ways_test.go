@@ -33,6 +33,7 @@ var deadlineWays = []deadlineWay{
 	{name: "Stream", run: waitStream, waiting: requestIsOut},
 	{name: "Subscribe", run: waitSubscribe, waiting: standsOrHangs, clean: stood},
 	{name: "Publish", run: waitPublish, waiting: requestIsOut, answeredAlways: true, readsAlone: true},
+	{name: "Notify", run: waitNotify, answeredAlways: true},
 	{name: "Serve", run: waitServe, waiting: standsOrHangs, clean: always},
 	{name: "Dial", run: waitDial, answeredAlways: true},
 	{name: "Reconnect", run: waitReconnect, answeredAlways: true},
@@ -126,6 +127,16 @@ func always(*waiter) bool { return true }
 func waitPublish(w *waiter) error {
 	_, err := w.c.Publish(w.ctx, "deadline.event", w.payload())
 	return err
+}
+
+// waitNotify sends until there is no more room for what the broker does not take.
+func waitNotify(w *waiter) error {
+	payload := make([]byte, max(w.dc.size, 64<<10))
+	for {
+		if err := w.c.Notify(w.ctx, "x.never", payload); err != nil {
+			return err
+		}
+	}
 }
 
 func waitServe(w *waiter) error {

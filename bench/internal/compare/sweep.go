@@ -95,18 +95,19 @@ func writeSweep(w io.Writer, rs results) error {
 	for _, row := range sweepRows {
 		for _, metric := range row.metrics {
 			shown := 0
-			line := fmt.Sprintf("| %s | %s | %s |", row.title, names[row.ref], metric.name)
+			var line strings.Builder
+			fmt.Fprintf(&line, "| %s | %s | %s |", row.title, names[row.ref], metric.name)
 			for _, procs := range sweepProcs {
 				list := rs.values(goal{cell: row.cell, ours: at("call", procs), ref: row.refAt(procs), metric: metric})
 				if len(list) == 0 {
-					line += " |"
+					line.WriteString(" |")
 					continue
 				}
 				shown++
-				line += fmt.Sprintf(" %.2fx (%.2f to %.2f) |", median(list), list[0], list[len(list)-1])
+				fmt.Fprintf(&line, " %.2fx (%.2f to %.2f) |", median(list), list[0], list[len(list)-1])
 			}
 			if shown > 0 {
-				fmt.Fprintln(w, line)
+				fmt.Fprintln(w, line.String())
 			}
 		}
 	}
