@@ -115,7 +115,9 @@ func TestLinks(t *testing.T) {
 }
 
 // packages are those whose names the pages use.
-var packages = []string{"flux", "codec", "transport", "fluxtest", "job", "jobspec", "resource", "idset", "hostlist"}
+var packages = []string{
+	"flux", "codec", "transport", "fluxtest", "job", "jobspec", "kvs", "resource", "idset", "hostlist",
+}
 
 var qualified = regexp.MustCompile(`\b(` + strings.Join(packages, "|") + `)\.([A-Z]\w*)(?:\.([A-Z]\w*))?`)
 

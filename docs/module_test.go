@@ -17,6 +17,7 @@ import (
 	_ "github.com/flux-sdk/flux/idset"
 	_ "github.com/flux-sdk/flux/job"
 	_ "github.com/flux-sdk/flux/jobspec"
+	_ "github.com/flux-sdk/flux/kvs"
 	_ "github.com/flux-sdk/flux/resource"
 	_ "github.com/flux-sdk/flux/transport"
 	_ "golang.org/x/sync/errgroup"

@@ -13,8 +13,7 @@ import (
 // What was recorded of services that the broker does not have is answered as it
 // was recorded.
 func TestHandleCapture(t *testing.T) {
-	for _, name := range []string{"kvs-basic", "kvs-cli", "kvs-misc", "kvs-namespace", "job-list", "job-raw",
-		"resource", "job-submit", "payload-zero-flagged"} {
+	for _, name := range []string{"job-list", "job-raw", "resource", "job-submit", "payload-zero-flagged"} {
 		t.Run(name, func(t *testing.T) {
 			raw, err := golden.Bytes(name)
 			if err != nil {
@@ -37,7 +36,7 @@ func TestHandleCapture(t *testing.T) {
 }
 
 func TestHandleCaptureStream(t *testing.T) {
-	raw, err := golden.Bytes("kvs-watch")
+	raw, err := golden.Bytes("job-control")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -49,9 +48,9 @@ func TestHandleCaptureStream(t *testing.T) {
 		if err := b.HandleCapture(strings.NewReader("{")); err == nil {
 			t.Errorf("half a line was read")
 		}
-		recs, _ := golden.Load("kvs-watch")
+		recs, _ := golden.Load("job-control")
 		for _, rec := range recs {
-			if rec.IsFrame() && rec.Msg.Topic == "kvs-watch.lookup" {
+			if rec.IsFrame() && rec.Msg.Topic == "job-info.eventlog-watch" {
 				first = rec.Msg.Message()
 				break
 			}
@@ -66,7 +65,8 @@ func TestHandleCaptureStream(t *testing.T) {
 				t.Errorf("ended by itself: %s", show(m))
 			}
 		}
-		w.Send(flagged(request("kvs-watch.cancel", 0, obj{"matchtag": first.Matchtag}), codec.FlagNoResponse))
+		w.Send(flagged(request("job-info.eventlog-watch-cancel", 0,
+			obj{"matchtag": first.Matchtag}), codec.FlagNoResponse))
 		want(t, w.Next(), 61, "")
 	})
 }

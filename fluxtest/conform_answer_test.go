@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"reflect"
 	"regexp"
 
 	"github.com/flux-sdk/flux/codec"
@@ -179,4 +180,27 @@ func tagged(m *codec.Message, tag uint32) *codec.Message {
 // request is made anew for each run.
 func one(sec, name string, rank uint32, req func() *codec.Message, w answer) row {
 	return row{sec: sec, name: name, run: func(c *convo) { c.dial(rank).ask(req(), w) }}
+}
+
+// okJSON is success with JSON of this meaning.
+func okJSON(v any) answer {
+	return answer{payload: func(m *codec.Message) error {
+		want, err := json.Marshal(v)
+		if err != nil {
+			return err
+		}
+		b, err := codec.JSONPayload(m.Payload)
+		if err != nil {
+			return err
+		}
+		if !sameJSON(b, want) {
+			return fmt.Errorf("%s: payload %.400s, want %.400s", m.Topic, b, want)
+		}
+		return nil
+	}}
+}
+
+func sameJSON(a, b []byte) bool {
+	var x, y any
+	return json.Unmarshal(a, &x) == nil && json.Unmarshal(b, &y) == nil && reflect.DeepEqual(x, y)
 }

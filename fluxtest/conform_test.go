@@ -42,7 +42,7 @@ func conformRows() []row {
 		disconnectRows(), cancelRows(), payloadRows(), rpcRows(), errorRows(),
 		subscribeRows(), publishRows(), deliveryRows(), registerRows(), serveRows(),
 		accessRows(), attrRows(), defaultRows(), brokerRows(), logRows(), groupRows(), instanceRows(),
-		nulRows(), guestRows(), lossRows(),
+		nulRows(), kvsRows(), kvsRankRows(), kvsWatchRows(), kvsGuestRows(), guestRows(), lossRows(),
 	)
 }
 

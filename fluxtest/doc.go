@@ -38,7 +38,7 @@
 // for it instead of sleeping ([Broker.AwaitRequest], [Broker.AwaitSubscribed]). A
 // test whose connections outlive it fails.
 //
-// It is never a deployment: nothing is stored, and nothing is fast on purpose
+// It is never a deployment: all is kept in memory, and nothing is fast on purpose
 // except the forwarding of messages.
 //
 // # Differences from a real broker
@@ -46,9 +46,12 @@
 // One table of conversations is run against both (TestConform). What is known
 // to differ:
 //
-//   - Services that are not the broker's own do not exist: kvs, jobs, resources,
-//     rexec and so on get ENOSYS, until [Broker.Handle] or [Broker.HandleCapture]
+//   - Services that are not the broker's own do not exist: jobs, resources, rexec
+//     and so on get ENOSYS, until [Broker.Handle] or [Broker.HandleCapture]
 //     scripts them. No module can be loaded or removed.
+//   - The key-value store starts empty, makes a root of each commit by itself, and
+//     lists namespaces in the order of their names. A kvs.lookup-plus with a
+//     rootdir and no rootseq, of which a real broker dies, gets EINVAL.
 //   - Frames that kill a real broker end the connection alone.
 //   - A request with the upstream flag climbs until some rank above has the
 //     service. Brokers of release 0.88 send it back and forth for ever unless
@@ -57,8 +60,8 @@
 //     as that says; a lost rank goes at once; heartbeats come if
 //     [HeartbeatEvery] says so.
 //   - config.load changes what config.get shows, not who is admitted.
-//   - All services of a rank show the same counts in stats-get, and blobs of
-//     the content service are kept in memory.
+//   - All services of a rank but the store's show the same counts in stats-get.
+//     Values and blobs are kept in memory.
 //   - The log keeps and hands up what the default levels say, whatever they are
 //     set to.
 package fluxtest

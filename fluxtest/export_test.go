@@ -28,6 +28,7 @@ func (b *Broker) Residue() string {
 	add(inst.groups.Waiting(), "group members and watchers")
 	add(inst.config.Waiting(), "config.get watchers")
 	add(inst.log.Waiting(), "log.dmesg followers")
+	add(inst.kvs.Waiting(), "kvs watches and waiters")
 	add(inst.states.Waiting(), "state-machine waiters")
 	return strings.Join(left, ", ")
 }

@@ -17,15 +17,11 @@ import (
 // answers, but for identities, sequence numbers, times and what is particular
 // to the instance.
 func TestReplay(t *testing.T) {
-	kvs := func(b *fluxtest.Broker) {
-		b.Handle("kvs.getroot", func(*fluxtest.Request) {})
-	}
 	for _, c := range []struct {
 		name  string
 		rank  uint32
 		guest bool
 		stay  bool // close no connection: the leave that follows is batched by a real broker
-		setup func(*fluxtest.Broker)
 	}{
 		{name: "attr-get"},
 		{name: "attr-get-missing"},
@@ -51,21 +47,21 @@ func TestReplay(t *testing.T) {
 		{name: "payload-1m"},
 		{name: "payload-sizes"},
 		{name: "payload-zero-flagged"},
-		{name: "ping-cli", setup: kvs},
+		{name: "ping-cli"},
 		{name: "ping-rank3"},
-		{name: "ping-stats-rusage", setup: kvs},
-		{name: "router-noresponse", setup: kvs},
+		{name: "ping-stats-rusage"},
+		{name: "router-noresponse"},
 		{name: "service-basic"},
 		{name: "service-cancel"},
 		{name: "service-disconnect"},
-		{name: "service-errors", setup: kvs},
+		{name: "service-errors"},
 		{name: "service-gone"},
 		{name: "service-streaming"},
 		{name: "ssh-relay"}, // the relay does not show in it
 		{name: "state-monitor"},
 		{name: "state-wait"},
 		{name: "stream-noflag"},
-		{name: "unknown-service", setup: kvs},
+		{name: "unknown-service"},
 		{name: "upstream", rank: 3},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -76,9 +72,6 @@ func TestReplay(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				b := fluxtest.New(t, fluxtest.InProcess(), fluxtest.Size(4), fluxtest.FanOut(32),
 					fluxtest.Owner(0), fluxtest.Attr("hostlist", "vm,vm,vm,vm"))
-				if c.setup != nil {
-					c.setup(b)
-				}
 				if c.name == "auth-refused" {
 					b.SetFaults(fluxtest.Faults{Refuse: 1})
 				}

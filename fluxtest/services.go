@@ -7,9 +7,9 @@ import (
 	"github.com/flux-sdk/flux/fluxtest/internal/services/broker"
 	"github.com/flux-sdk/flux/fluxtest/internal/services/config"
 	"github.com/flux-sdk/flux/fluxtest/internal/services/connector"
-	"github.com/flux-sdk/flux/fluxtest/internal/services/content"
 	"github.com/flux-sdk/flux/fluxtest/internal/services/event"
 	"github.com/flux-sdk/flux/fluxtest/internal/services/groups"
+	"github.com/flux-sdk/flux/fluxtest/internal/services/kvs"
 	"github.com/flux-sdk/flux/fluxtest/internal/services/log"
 	"github.com/flux-sdk/flux/fluxtest/internal/services/module"
 	"github.com/flux-sdk/flux/fluxtest/internal/services/overlay"
@@ -25,6 +25,7 @@ type instance struct {
 	states *state.States
 	groups *groups.Groups
 	config *config.Config
+	kvs    *kvs.Store
 }
 
 // newInstance makes an instance with all its services. It does not run yet.
@@ -40,6 +41,7 @@ func (b *Broker) newInstance() *instance {
 		states: state.New(r, b.cfg.state),
 		groups: groups.New(r),
 		config: config.New(r),
+		kvs:    kvs.New(r, b.cfg.attrs["content.hash"]),
 	}
 	inst.Add(
 		broker.Service(r),
@@ -51,9 +53,9 @@ func (b *Broker) newInstance() *instance {
 		inst.config.Service(),
 		inst.groups.Service(),
 		overlay.Service(r),
-		content.Service(),
 		connector.Service(r),
 	)
+	inst.Add(inst.kvs.Services()...)
 	// These are there in a real broker, but have nothing that works here.
 	for _, name := range []string{"service", "heaptrace", "bootstrap", "runat", "shutdown"} {
 		inst.Add(&service.Service{Name: name})

@@ -12,6 +12,7 @@
  *   bench-c blast N                       (unconfirmed events)
  *   bench-c connect N
  *   bench-c mem SVC N
+ *   bench-c kvsget|kvsput DEPTH N
  *   bench-c rawecho SOCKPATH TOPIC PAYLOAD N   (no libflux handle; write+read, latency floor)
  */
 #include <stdio.h>
@@ -105,6 +106,9 @@ int main (int argc, char **argv)
         snprintf (t, sizeof (t), "pipe:%s:%d", p.topic, depth);
         meter_stop (&m, n, t, NULL);
         flux_close (h);
+    }
+    else if ((!strcmp (cmd, "kvsget") || !strcmp (cmd, "kvsput")) && argc == 4) {
+        kvs (cmd, atoi (argv[2]), atoi (argv[3]));
     }
     else if (!strcmp (cmd, "lat") && argc == 6) {
         struct pipe p = { 0 };

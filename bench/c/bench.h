@@ -38,6 +38,9 @@ void pipe_cb (flux_future_t *f, void *arg);
 void pipe_run (struct pipe *p, int depth, int n);
 void get_svc_stats (flux_t *h, const char *svc, double *cpu, double *count);
 
+/* kvs.c */
+void kvs (const char *op, int depth, int n);
+
 /* service.c */
 void svc (const char *name);
 

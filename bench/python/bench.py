@@ -2,6 +2,7 @@
 
   bench.py serial TOPIC PAYLOAD N
   bench.py pipe TOPIC PAYLOAD DEPTH N
+  bench.py kvsget|kvsput N
 Run with `flux python bench.py ...`. One JSON line per run.
 """
 import json
@@ -44,7 +45,37 @@ def report(test, n, w, c, b0, **kw):
     print(json.dumps(o), flush=True)
 
 
+def kvs(h, cmd, n):
+    """Serial lookups or commits with the functions of flux.kvs."""
+    import flux.kvs
+    flux.kvs.put(h, "bench.key", "a value of thirty-two characters")
+    flux.kvs.commit(h)
+
+    def once():
+        if cmd == "kvsput":
+            flux.kvs.put(h, "bench.key", "a value of thirty-two characters")
+            flux.kvs.commit(h)
+        else:
+            flux.kvs.get(h, "bench.key")
+
+    for _ in range(n // 10):
+        once()
+    lat = []
+    b0 = brk()
+    c, w = cpu(), time.monotonic()
+    for _ in range(n):
+        t = time.monotonic()
+        once()
+        lat.append(time.monotonic() - t)
+    w, c = time.monotonic() - w, cpu() - c
+    lat.sort()
+    report(cmd + ":1", n, w, c, b0, p50_us=lat[n // 2] * 1e6, p99_us=lat[int(n * .99)] * 1e6, min_us=lat[0] * 1e6)
+
+
 def main():
+    if sys.argv[1] in ("kvsget", "kvsput"):
+        kvs(flux.Flux(), sys.argv[1], int(sys.argv[2]))
+        return
     cmd, topic, payload = sys.argv[1:4]
     payload = json.loads(payload)
     h = flux.Flux()

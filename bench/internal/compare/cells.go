@@ -147,6 +147,24 @@ func (r *runner) brokerCells() []cell {
 		cl.add("call", call, "mem", cService, r.n(100000))
 		cl.add("go", goes, "mem", cService, r.n(100000))
 	})
+	for _, op := range []string{"kvsget", "kvsput"} {
+		for _, d := range []string{"1", "64"} {
+			add(op+" "+d, func(cl *cell) {
+				n := r.n(20000)
+				if d == "1" {
+					n = r.n(4000)
+				}
+				cl.add("c", c, op, d, n)
+				cl.add("call", call, op, d, n)
+				if d == "1" {
+					cl.add("python", py, op, r.n(2000))
+				}
+			})
+		}
+	}
+	add("kvslarge", func(cl *cell) {
+		cl.add("call", call, "kvslarge", "200")
+	})
 	return cells
 }
 

@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 )
 
 // BrokerPIDEnv names the variable with the pid of the broker to watch.
@@ -71,4 +72,13 @@ func Load() float64 {
 	}
 	load, _ := strconv.ParseFloat(fields[0], 64)
 	return load
+}
+
+// PeakRSS is the most memory in KiB that this process has had resident.
+func PeakRSS() int {
+	var ru syscall.Rusage
+	if syscall.Getrusage(syscall.RUSAGE_SELF, &ru) != nil {
+		return 0
+	}
+	return int(ru.Maxrss)
 }

@@ -1,0 +1,31 @@
+package fluxtest
+
+import (
+	"slices"
+
+	"github.com/flux-sdk/flux"
+	"github.com/flux-sdk/flux/fluxtest/internal/services/kvs"
+)
+
+// KVSFaults is what goes wrong in the key-value store. The zero value is nothing.
+type KVSFaults struct {
+	// Refuse answers requests with an errno: the keys are topics, such as
+	// "kvs.commit" or "kvs-watch.lookup".
+	Refuse map[string]uint32
+	// Stale are ranks that do not learn of new commits. Commits made there are
+	// not answered. A rank that is no longer stale catches up.
+	Stale []uint32
+	// LoseWatches keeps all watches from hearing anything, even their end, as if
+	// kvs-watch had died.
+	LoseWatches bool
+}
+
+// SetKVSFaults replaces the faults of the key-value store. They end with the
+// instance.
+func (b *Broker) SetKVSFaults(f KVSFaults) {
+	refuse := make(map[string]flux.Errno, len(f.Refuse))
+	for topic, errno := range f.Refuse {
+		refuse[topic] = flux.Errno(errno)
+	}
+	b.inst.Load().kvs.SetFaults(kvs.Faults{Refuse: refuse, Stale: slices.Clone(f.Stale), LoseWatches: f.LoseWatches})
+}
