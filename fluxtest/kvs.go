@@ -1,6 +1,7 @@
 package fluxtest
 
 import (
+	"maps"
 	"slices"
 
 	"github.com/flux-sdk/flux"
@@ -11,7 +12,7 @@ import (
 type KVSFaults struct {
 	// Refuse answers requests with an errno: the keys are topics, such as
 	// "kvs.commit" or "kvs-watch.lookup".
-	Refuse map[string]uint32
+	Refuse map[string]flux.Errno
 	// Stale are ranks that do not learn of new commits. Commits made there are
 	// not answered. A rank that is no longer stale catches up.
 	Stale []uint32
@@ -23,9 +24,5 @@ type KVSFaults struct {
 // SetKVSFaults replaces the faults of the key-value store. They end with the
 // instance.
 func (b *Broker) SetKVSFaults(f KVSFaults) {
-	refuse := make(map[string]flux.Errno, len(f.Refuse))
-	for topic, errno := range f.Refuse {
-		refuse[topic] = flux.Errno(errno)
-	}
-	b.inst.Load().kvs.SetFaults(kvs.Faults{Refuse: refuse, Stale: slices.Clone(f.Stale), LoseWatches: f.LoseWatches})
+	b.inst.Load().kvs.SetFaults(kvs.Faults{Refuse: maps.Clone(f.Refuse), Stale: slices.Clone(f.Stale), LoseWatches: f.LoseWatches})
 }

@@ -20,7 +20,7 @@ func bubble(t *testing.T, f func(t *testing.T, b *fluxtest.Broker)) {
 func TestRefusedCommit(t *testing.T) {
 	bubble(t, func(t *testing.T, b *fluxtest.Broker) {
 		s := kvs.Open(dial(t, b, 0), kvs.Namespace("primary"))
-		b.SetKVSFaults(fluxtest.KVSFaults{Refuse: map[string]uint32{"kvs.commit": uint32(flux.ENOSPC)}})
+		b.SetKVSFaults(fluxtest.KVSFaults{Refuse: map[string]flux.Errno{"kvs.commit": flux.ENOSPC}})
 		if _, err := s.Put(t.Context(), "a", 1); !errors.Is(err, flux.ENOSPC) {
 			t.Errorf("%v", err)
 		}
