@@ -62,8 +62,12 @@ func (c *Conn) Interrupt() {
 // to RecvOr. An error says that this connection can not wait so.
 func (c *Conn) ArmHangup() error { return c.r.raw.(interruptStream).ArmHangup() }
 
-// AwaitHangup waits.
-func (c *Conn) AwaitHangup() { c.r.raw.(interruptStream).AwaitHangup() }
+// AwaitHangup waits for what [Conn.ArmHangup] says. It writes what is queued before,
+// and from then on nothing is left to be written by the reader.
+func (c *Conn) AwaitHangup() {
+	c.w.leftAlone()
+	c.r.raw.(interruptStream).AwaitHangup()
+}
 
 // WakeHangup ends AwaitHangup. It does not wait.
 func (c *Conn) WakeHangup() { c.r.raw.(interruptStream).WakeHangup() }

@@ -65,8 +65,7 @@ func (r *reader) next(m *codec.Message) error {
 		r.own(m)
 	}
 	if r.err = err; err != nil {
-		r.w.awake.Store(false) // nobody reads on
-		r.w.writeQueued()
+		r.w.leftAlone()
 	}
 	return err
 }
@@ -229,7 +228,7 @@ func (r *reader) read(p []byte) (int, error) {
 // nobody who had to go first.
 func (r *reader) beforeWait() {
 	if r.interruptible {
-		r.w.writeQueued()
+		r.w.leftAlone()
 	} else {
 		r.w.beforeWait()
 	}

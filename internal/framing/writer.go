@@ -119,6 +119,13 @@ func (w *writer) beforeWait() {
 	w.writeQueued()
 }
 
+// leftAlone says that nobody reads, or may stop reading at any time: each sender
+// writes for itself.
+func (w *writer) leftAlone() {
+	w.awake.Store(false) // first, as in beforeWait
+	w.writeQueued()
+}
+
 // flushByReader leaves the writing to the reader, if that is awake: it clears
 // awake before it looks at the queue for the last time.
 func (w *writer) flushByReader() {
