@@ -188,3 +188,31 @@ func TestNothingIsLeftToAnAbsentReader(t *testing.T) {
 		})
 	}
 }
+
+// An interruption ends a RecvOr for which there is always more to read.
+func TestInterruptInsideArrivingBody(t *testing.T) {
+	c, peer := interruptible(t)
+	const size = 4 << 20
+	m := request("some.topic", 1, pattern(size))
+	b := wire(t, m)
+	cut := codec.PrefixSize + 2*bigFrame
+	if _, err := peer.Write(b[:cut]); err != nil {
+		t.Fatal(err)
+	}
+	c.Interrupt()
+	var got codec.Message
+	if came, err := c.RecvOr(&got); came || err != nil {
+		t.Fatalf("RecvOr %v, %v, want an interruption", came, err)
+	}
+	if c.r.big.have > 0 {
+		t.Errorf("%d bytes were read before it", c.r.big.have)
+	}
+	go peer.Write(b[cut:])
+	came, err := c.RecvOr(&got)
+	for !came && err == nil {
+		came, err = c.RecvOr(&got)
+	}
+	if err != nil || !bytes.Equal(got.Payload, m.Payload) {
+		t.Fatalf("received %d bytes, %v", len(got.Payload), err)
+	}
+}
