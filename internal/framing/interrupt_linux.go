@@ -32,7 +32,7 @@ func (s *PollStream) ReadOr(p []byte) (int, error) {
 	}
 }
 
-// endInterrupt makes what Interrupt did undone. An Interrupt at the same time may
+// endInterrupt takes back what Interrupt did. An Interrupt at the same time may
 // interrupt once more, which does no harm.
 func (s *PollStream) endInterrupt() {
 	s.interrupted.Store(false)

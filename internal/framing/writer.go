@@ -119,9 +119,9 @@ func (w *writer) beforeWait() {
 	w.writeQueued()
 }
 
-// leftAlone says that nobody reads, or may stop reading at any time: each sender
-// writes for itself.
-func (w *writer) leftAlone() {
+// leaveToSenders writes the queue. From then on, each sender writes what it queues,
+// because the reader may not come back.
+func (w *writer) leaveToSenders() {
 	w.awake.Store(false) // first, as in beforeWait
 	w.writeQueued()
 }
