@@ -20,9 +20,10 @@ type interruptStream interface {
 	// AwaitHangup returns when the peer has closed or when WakeHangup is called
 	// after ArmHangup. It sees nothing of what arrives.
 	AwaitHangup()
-	// ArmHangup makes an earlier WakeHangup undone. The error says that hangups
-	// can not be waited for.
+	// ArmHangup prepares AwaitHangup and takes back an earlier WakeHangup. The
+	// error says why hangups cannot be waited for.
 	ArmHangup() error
+	// WakeHangup ends AwaitHangup. It does not wait.
 	WakeHangup()
 }
 
@@ -33,9 +34,10 @@ func (c *Conn) Interruptible() bool {
 	return ok
 }
 
-// RecvOr is Recv that Interrupt ends: it then reports false, and nothing is lost.
-// It belongs to the goroutine that calls Recv. Unlike Recv it need not be called
-// again soon: what is queued is not left to it.
+// RecvOr is Recv that Interrupt ends. It then reports false, and nothing is lost: the
+// next RecvOr or Recv goes on where it ended. Only one goroutine at a time may call
+// RecvOr or Recv. A caller of RecvOr need not call it again, because FlushByReader
+// leaves nothing to it. It must flush what it queues after RecvOr has returned.
 func (c *Conn) RecvOr(m *codec.Message) (came bool, err error) {
 	c.r.interruptible = true
 	err = c.r.next(m)
@@ -59,11 +61,15 @@ func (c *Conn) Interrupt() {
 
 // ArmHangup prepares AwaitHangup, which returns when the peer has closed, or when
 // WakeHangup is called afterwards. While it waits the messages that arrive are left
-// to RecvOr. An error says that this connection can not wait so.
+// to RecvOr. An error says why hangups cannot be waited for on this connection.
 func (c *Conn) ArmHangup() error { return c.r.raw.(interruptStream).ArmHangup() }
 
-// AwaitHangup waits.
-func (c *Conn) AwaitHangup() { c.r.raw.(interruptStream).AwaitHangup() }
+// AwaitHangup waits until the peer has closed or WakeHangup is called. It first writes
+// what is queued. From then on, each sender writes what it queues.
+func (c *Conn) AwaitHangup() {
+	c.w.leaveToSenders()
+	c.r.raw.(interruptStream).AwaitHangup()
+}
 
 // WakeHangup ends AwaitHangup. It does not wait.
 func (c *Conn) WakeHangup() { c.r.raw.(interruptStream).WakeHangup() }

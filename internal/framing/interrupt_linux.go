@@ -12,6 +12,10 @@ func (s *PollStream) ReadOr(p []byte) (int, error) {
 		return 0, err
 	}
 	defer s.leave()
+	if s.interrupted.Load() { // whatever has arrived: of a large body more may always have
+		s.endInterrupt()
+		return 0, errInterrupted
+	}
 	fds := [2]pollFD{{int32(s.fd), pollIn, 0}, {int32(s.event), pollIn, 0}}
 	for {
 		n, err := s.tryRead(p)
@@ -22,20 +26,27 @@ func (s *PollStream) ReadOr(p []byte) (int, error) {
 			return 0, err
 		}
 		if fds[1].revents != 0 {
-			var count [8]byte
-			syscall.Read(s.event, count[:])
+			s.endInterrupt()
 			return 0, errInterrupted
 		}
 	}
 }
 
-// Interrupt ends the ReadOr that waits, or the next one.
+// endInterrupt takes back what Interrupt did. An Interrupt at the same time may
+// interrupt once more, which does no harm.
+func (s *PollStream) endInterrupt() {
+	s.interrupted.Store(false)
+	var count [8]byte
+	syscall.Read(s.event, count[:])
+}
+
+// Interrupt ends the ReadOr that waits, or the next one. Before ArmHangup there is
+// none.
 func (s *PollStream) Interrupt() {
-	if s.enter() != nil {
-		return
-	}
-	defer s.leave()
-	if s.event != noEvent {
+	s.mu.Lock()
+	defer s.mu.Unlock() // the write does not wait
+	if !s.closed && s.event != noEvent {
+		s.interrupted.Store(true)
 		one := [8]byte{7: 1} // any number but 0 will do
 		syscall.Write(s.event, one[:])
 	}

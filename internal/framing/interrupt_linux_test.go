@@ -11,7 +11,7 @@ import (
 )
 
 // interruptible is a Conn that RecvOr may read, and its peer.
-func interruptible(t *testing.T) (*Conn, io.WriteCloser) {
+func interruptible(t *testing.T) (*Conn, io.ReadWriteCloser) {
 	t.Helper()
 	b, peer := blockPair(t)
 	c := New(b, Config{})
@@ -136,5 +136,83 @@ func TestAwaitHangup(t *testing.T) {
 				within(t, "AwaitHangup", func() error { <-again; return nil })
 			}
 		})
+	}
+}
+
+// A reader that has received a message by Recv, and then lets others read, leaves
+// nothing unwritten: neither what was queued before, nor what is queued while it
+// waits for the hangup, nor what is queued while RecvOr waits.
+func TestNothingIsLeftToAnAbsentReader(t *testing.T) {
+	m := request("some.topic", 1, nil)
+	for name, wait := range map[string]func(c *Conn){
+		"AwaitHangup": (*Conn).AwaitHangup,
+		"RecvOr":      func(c *Conn) { c.RecvOr(new(codec.Message)) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			c, stream := interruptible(t)
+			peer := New(stream, Config{})
+			defer peer.Close()
+			received := make(chan *codec.Message, 2)
+			go func() {
+				defer close(received)
+				for {
+					var m codec.Message
+					if peer.Recv(&m) != nil {
+						return
+					}
+					received <- &m
+				}
+			}()
+			queue := func() {
+				t.Helper()
+				if err := c.Queue(m); err != nil {
+					t.Fatal(err)
+				}
+				c.FlushByReader()
+			}
+			arrives := func(what string) {
+				t.Helper()
+				within(t, what, func() error { <-received; return nil })
+			}
+
+			send(t, peer, m)
+			recv(t, c)
+			queue()
+			ended := make(chan struct{})
+			go func() { wait(c); close(ended) }()
+			arrives("what was queued before the wait")
+			queue()
+			arrives("what was queued during the wait")
+			c.Close()
+			within(t, name, func() error { <-ended; return nil })
+		})
+	}
+}
+
+// An interruption ends a RecvOr for which there is always more to read.
+func TestInterruptInsideArrivingBody(t *testing.T) {
+	c, peer := interruptible(t)
+	const size = 4 << 20
+	m := request("some.topic", 1, pattern(size))
+	b := wire(t, m)
+	cut := codec.PrefixSize + 2*bigFrame
+	if _, err := peer.Write(b[:cut]); err != nil {
+		t.Fatal(err)
+	}
+	c.Interrupt()
+	var got codec.Message
+	if came, err := c.RecvOr(&got); came || err != nil {
+		t.Fatalf("RecvOr %v, %v, want an interruption", came, err)
+	}
+	if c.r.big.have > 0 {
+		t.Errorf("%d bytes were read before it", c.r.big.have)
+	}
+	go peer.Write(b[cut:])
+	came, err := c.RecvOr(&got)
+	for !came && err == nil {
+		came, err = c.RecvOr(&got)
+	}
+	if err != nil || !bytes.Equal(got.Payload, m.Payload) {
+		t.Fatalf("received %d bytes, %v", len(got.Payload), err)
 	}
 }

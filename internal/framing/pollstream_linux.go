@@ -5,6 +5,7 @@ import (
 	"net"
 	"os"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 	"unsafe"
@@ -25,7 +26,8 @@ import (
 // only when nobody is in a system call on it, so that a number that is in use
 // again is never touched.
 type PollStream struct {
-	fd int
+	fd          int
+	interrupted atomic.Bool // ReadOr is to end
 
 	mu     sync.Mutex
 	users  int

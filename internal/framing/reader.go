@@ -18,8 +18,8 @@ type reader struct {
 	block   []byte  // what is left of the last block
 	big     bigRead // the body that is being read
 
-	interruptible bool    // whoever reads does so by RecvOr
-	borrows       bool    // or by RecvBorrowed
+	interruptible bool    // RecvOr is reading
+	borrows       bool    // RecvBorrowed is reading
 	mem           *Memory // of the last body, if it can be used again
 	throttle      readThrottle
 	afterLarge    bool // the last body was large
@@ -65,8 +65,7 @@ func (r *reader) next(m *codec.Message) error {
 		r.own(m)
 	}
 	if r.err = err; err != nil {
-		r.w.awake.Store(false) // nobody reads on
-		r.w.writeQueued()
+		r.w.leaveToSenders()
 	}
 	return err
 }
@@ -229,7 +228,7 @@ func (r *reader) read(p []byte) (int, error) {
 // nobody who had to go first.
 func (r *reader) beforeWait() {
 	if r.interruptible {
-		r.w.writeQueued()
+		r.w.leaveToSenders()
 	} else {
 		r.w.beforeWait()
 	}

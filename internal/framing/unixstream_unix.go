@@ -10,8 +10,8 @@ import (
 )
 
 // unixStream is a UNIX socket on the runtime's poller, with writes that can be
-// tried. Only whoever is at the stream calls TryWrite, so the fields below need
-// no lock.
+// tried. TryWrite is called by one goroutine at a time, so the fields below need no
+// lock.
 type unixStream struct {
 	*net.UnixConn
 	rc syscall.RawConn

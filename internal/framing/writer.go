@@ -119,6 +119,13 @@ func (w *writer) beforeWait() {
 	w.writeQueued()
 }
 
+// leaveToSenders writes the queue. From then on, each sender writes what it queues,
+// because the reader may not come back.
+func (w *writer) leaveToSenders() {
+	w.awake.Store(false) // first, as in beforeWait
+	w.writeQueued()
+}
+
 // flushByReader leaves the writing to the reader, if that is awake: it clears
 // awake before it looks at the queue for the last time.
 func (w *writer) flushByReader() {

@@ -85,7 +85,7 @@ func (f *connFaults) matches(m *codec.Message) bool { return f.Match == nil || f
 
 // send is Batch.send with faults.
 func (f *connFaults) send(c *Conn, m *codec.Message, b *Batch) {
-	m = clone(m) // for what is held, and what Match may keep
+	m = owned(m) // for what is held, and what Match may keep: the sender's memory is used again
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	hit := f.matches(m)

@@ -60,7 +60,7 @@ func (c *Conn) relayBuffered(b *Batch) int {
 	return n
 }
 
-// owned returns m with routes and a payload of its own, for whoever keeps a
+// owned returns m with routes and a payload of its own, for code that keeps a
 // message whose memory is borrowed.
 func owned(m *codec.Message) *codec.Message {
 	c := *m

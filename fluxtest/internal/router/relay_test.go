@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -190,4 +191,32 @@ func TestRelayedAcrossRanks(t *testing.T) {
 			t.Errorf("%d answers for %d requests", got, n)
 		}
 	}, fluxtest.Size(2), fluxtest.Record(0))
+}
+
+// A message that the faults of its receiver hold up stays what it was while its
+// sender goes on.
+func TestHeldMessageIsKept(t *testing.T) {
+	const n = 200
+	bubble(t, func(t *testing.T, b *fluxtest.Broker) {
+		service, w := dialWire(t, b), dialWire(t, b)
+		service.Call(request("service.add", 1, obj{"service": "svc"}))
+		b.Conns()[0].SetFaults(fluxtest.Faults{Reorder: 1})
+		for i := range n {
+			m := request("svc.echo", uint32(i+1), nil)
+			m.SetPayload([]byte(fmt.Sprintf("%04d", i+1)))
+			w.Send(m)
+			w.None() // each comes to the broker by itself
+		}
+		advance(time.Minute)
+		got := 0
+		for m := service.Take(); m != nil; m = service.Take() {
+			got++
+			if want := fmt.Sprintf("%04d", m.Matchtag); string(m.Payload) != want {
+				t.Errorf("request %s has the payload %q", want, m.Payload)
+			}
+		}
+		if got != n {
+			t.Errorf("%d requests came, want %d", got, n)
+		}
+	}, fluxtest.Record(0))
 }
