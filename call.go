@@ -2,6 +2,8 @@ package flux
 
 import (
 	"context"
+	"errors"
+	"fmt"
 
 	"github.com/flux-sdk/flux/codec"
 )
@@ -246,4 +248,139 @@ func (u *unary) fail(err error) {
 	l := u.link // u may be another call's once this one has its end
 	u.ch <- failed(err)
 	l.interrupt()
+}
+
+// Go is [Client.Call] that does not wait for the response: the channel gets
+// exactly one Response and is closed. It is buffered, so nobody needs to
+// receive. Go itself waits, within ctx, only while too much is queued for
+// sending, and with [Upstream] until the own rank is known.
+func (cl *Client) Go(ctx context.Context, topic string, req any, opts ...CallOption) <-chan Response {
+	g := &goCall{ch: make(chan Response, 1)}
+	o := newCallOptions(opts)
+	u := cl.newUnary() // for its message
+	defer u.release()
+	m := &u.m
+	if err := cl.build(ctx, "call", m, topic, req, o.nodeid); err != nil {
+		g.end(failed(err))
+		return g.ch
+	}
+	if cl.mustWait() {
+		own := *m
+		go func() {
+			r, err := cl.call(ctx, &own, o.cancelTopic)
+			if err != nil && (r.c == nil || r.Err() == nil) {
+				r = failed(err) // an interceptor's
+			}
+			g.end(r)
+		}()
+		return g.ch
+	}
+	cancel := cancelRequest(m, o.cancelTopic)
+	g.pending = pending{owner: cl, topic: topic, sink: g, tied: ctx.Done() != nil}
+	if err := cl.c.begin(ctx, &g.pending, m); err != nil {
+		g.end(failed(err))
+		return g.ch
+	}
+	if g.tied {
+		cl.c.ties.add(ctx, g, cancel)
+	}
+	return g.ch
+}
+
+// mustWait reports whether starting a call may take time: while the connection
+// is being restored, and with interceptors, which may do anything.
+func (cl *Client) mustWait() bool {
+	c := cl.c
+	if len(c.opts.interceptors) > 0 {
+		return true
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.unusable(cl) == nil && !c.link.ready
+}
+
+// goCall is a call whose channel belongs to the user. Programs leave very many
+// of them unanswered, so it is kept small.
+type goCall struct {
+	pending
+	ch chan Response
+
+	// Guarded by ties.mu. The tie is untied once the call is over.
+	tie        *tie
+	prev, next *goCall
+}
+
+func (g *goCall) reply(m *codec.Message, _ bool) { g.end(g.link.newReply(g.topic, m, g.owner.c.codec)) }
+func (g *goCall) fail(err error)                 { g.end(failed(err)) }
+
+func (g *goCall) end(r Response) {
+	g.ch <- r
+	close(g.ch)
+	if g.tied {
+		g.owner.c.ties.remove(g)
+	}
+}
+
+// expire ends the call with its ctx.
+func (g *goCall) expire(ctx context.Context, cancel codec.Message) {
+	if c := g.owner.c; c.abandon(&g.pending) {
+		c.sendCancel(&g.pending, &cancel)
+		g.end(failed(&opError{op: "call", topic: g.topic, err: ctxError(ctx)}))
+	}
+}
+
+// build makes m the request that Call, Go, Notify and Stream send.
+func (cl *Client) build(ctx context.Context, op string, m *codec.Message, topic string, req any, nodeid uint32) error {
+	payload, err := codec.EncodePayload(req, cl.c.codec.Marshal)
+	if err != nil {
+		return notEncoded(op, topic, err)
+	}
+	*m = codec.Message{
+		Type: codec.TypeRequest, Flags: codec.FlagRoute,
+		UserID: codec.UserIDUnknown, NodeID: nodeid, Topic: topic, Payload: payload,
+	}
+	if nodeid == codec.NodeUpstream {
+		return cl.setUpstream(ctx, op, m)
+	}
+	return nil
+}
+
+//go:noinline
+func notEncoded(op, topic string, err error) error {
+	return &opError{op: op, topic: topic, err: fmt.Errorf("encode the payload: %w", err)}
+}
+
+// setUpstream addresses m upstream: on the wire, that is one's own rank with a
+// flag that skips it.
+//
+//go:noinline
+func (cl *Client) setUpstream(ctx context.Context, op string, m *codec.Message) (err error) {
+	if m.NodeID, err = cl.Rank(ctx); err != nil {
+		return fmt.Errorf("flux: %s %s upstream: own rank: %w", op, m.Topic, err)
+	}
+	m.Flags |= codec.FlagUpstream
+	return nil
+}
+
+// answeredAnyway are the requests that the local router answers whatever their
+// flags; without a response wanted, one of them would never complete.
+var answeredAnyway = map[string]bool{
+	"event.subscribe": true, "event.unsubscribe": true,
+	"service.add": true, "service.remove": true,
+}
+
+var errNoNotify = errors.New("the router answers this request even unasked; use Call")
+
+// checkPrepared says what keeps a message from being a request with a response.
+func checkPrepared(op string, m *codec.Message) error {
+	var err error
+	switch {
+	case m.Type != codec.TypeRequest:
+		err = fmt.Errorf("message of type %s, want a request", m.Type)
+	case m.Flags&codec.FlagNoResponse != 0:
+		err = errors.New("request has the noresponse flag; use Send")
+	default:
+		return nil
+	}
+	return &opError{op: op, topic: m.Topic, err: err}
 }

@@ -4,7 +4,10 @@ import (
 	"context"
 	"maps"
 	"slices"
+	"sync/atomic"
+	"time"
 
+	"github.com/flux-sdk/flux/codec"
 	"github.com/flux-sdk/flux/internal/mtag"
 	"github.com/flux-sdk/flux/transport"
 )
@@ -170,4 +173,186 @@ func (c *conn) ownedBy(cl *Client) []*pending {
 		return true
 	})
 	return list
+}
+
+// countdown waits for a number of things to be over. Guarded by conn.mu.
+type countdown struct {
+	n    int
+	zero chan struct{}
+}
+
+func newCountdown(n int) *countdown {
+	d := &countdown{n: n, zero: make(chan struct{})}
+	if n == 0 {
+		close(d.zero)
+	}
+	return d
+}
+
+func (d *countdown) leave() {
+	if d.n--; d.n == 0 {
+		close(d.zero)
+	}
+}
+
+// Shutdown ends the client without cutting anything short: it ends its services
+// as the end of their ctx would, whose handlers may still use the client, then
+// starts nothing new, waits for the calls that are under way, and closes the
+// client. Streams and subscriptions, which have no end of their own, are ended
+// by that. If ctx ends first, Shutdown closes at once and returns the error of
+// ctx.
+func (cl *Client) Shutdown(ctx context.Context) error {
+	c := cl.c
+	c.mu.Lock()
+	if first := cl.shutting; first != nil {
+		c.mu.Unlock()
+		select {
+		case <-first:
+			return nil
+		case <-ctx.Done():
+			cl.Close()
+			return ctxError(ctx)
+		}
+	}
+	over := make(chan struct{})
+	cl.shutting = over
+	c.mu.Unlock()
+	defer close(over)
+	err := cl.settle(ctx)
+	if cerr := cl.Close(); err == nil {
+		err = cerr
+	}
+	return err
+}
+
+// settle waits for the services and then for the calls of a client.
+func (cl *Client) settle(ctx context.Context) error {
+	c := cl.c
+	c.mu.Lock()
+	var servers []*server
+	for s := range cl.serving {
+		servers = append(servers, s)
+	}
+	fallback := c.fallback
+	if len(c.clients) > 1 {
+		fallback = nil // it serves on
+	}
+	c.mu.Unlock()
+	for _, s := range servers {
+		s.stopSoon()
+	}
+	if fallback != nil {
+		if err := fallback.settle(ctx); err != nil {
+			return err
+		}
+	}
+	for _, s := range servers {
+		select {
+		case <-s.returned:
+		case <-ctx.Done():
+			return ctxError(ctx)
+		}
+	}
+	c.mu.Lock()
+	cl.finish(ErrClosed)
+	calls := 0
+	for _, p := range c.ownedBy(cl) {
+		if !p.stream {
+			calls++
+		}
+	}
+	d := newCountdown(calls)
+	cl.draining = d
+	c.mu.Unlock()
+	select {
+	case <-d.zero:
+		return nil
+	case <-ctx.Done():
+		return ctxError(ctx)
+	}
+}
+
+// settle waits, as the end of a Serve does, for the handlers of a server that
+// has no Serve.
+func (s *server) settle(ctx context.Context) error {
+	idle := s.stopAccepting()
+	s.c.flushLink()
+	t := time.NewTimer(s.opts.drainTimeout)
+	defer t.Stop()
+	select {
+	case <-idle:
+	case <-s.ended:
+	case <-t.C:
+	case <-ctx.Done():
+		return ctxError(ctx)
+	}
+	return nil
+}
+
+// Stats are counters since the client was made, and what is in use now.
+type Stats struct {
+	Sent       uint64 // messages accepted for sending
+	Received   uint64 // messages received
+	Responses  uint64 // responses delivered to a caller
+	Abandoned  uint64 // requests given up by their caller before the last reply
+	Late       uint64 // responses dropped because their caller had given up
+	Stray      uint64 // responses dropped because no request had their matchtag
+	Reconnects uint64 // times the connection was restored
+
+	Live    int // matchtags whose reply somebody waits for
+	Retired int // matchtags kept until the last reply to a request given up
+}
+
+// counters are the ones behind Stats that need no lock.
+type counters struct {
+	responses, abandoned, late, stray, reconnects atomic.Uint64
+
+	tx, rx typeCounters
+}
+
+// typeCounters count messages by type.
+type typeCounters struct{ request, response, event, control atomic.Uint64 }
+
+func (t *typeCounters) of(typ codec.Type) *atomic.Uint64 {
+	switch typ {
+	case codec.TypeRequest:
+		return &t.request
+	case codec.TypeResponse:
+		return &t.response
+	case codec.TypeEvent:
+		return &t.event
+	}
+	return &t.control
+}
+
+func (t *typeCounters) count(typ codec.Type) { t.of(typ).Add(1) }
+
+func (t *typeCounters) sum() uint64 {
+	n := t.read()
+	return n.Request + n.Response + n.Event + n.Control
+}
+
+func (t *typeCounters) read() typeCounts {
+	return typeCounts{t.request.Load(), t.response.Load(), t.event.Load(), t.control.Load()}
+}
+
+func (t *typeCounters) clear() {
+	for _, typ := range []codec.Type{codec.TypeRequest, codec.TypeResponse, codec.TypeEvent, codec.TypeControl} {
+		t.of(typ).Store(0)
+	}
+}
+
+// Stats returns a snapshot. The numbers are those of the connection, so clones
+// share them.
+func (cl *Client) Stats() Stats {
+	c := cl.c
+	s := Stats{
+		Sent: c.stats.tx.sum(), Received: c.stats.rx.sum(), Responses: c.stats.responses.Load(),
+		Abandoned: c.stats.abandoned.Load(), Late: c.stats.late.Load(), Stray: c.stats.stray.Load(),
+		Reconnects: c.stats.reconnects.Load(),
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	s.Live, s.Retired = c.link.tags.Live(), c.link.tags.Retired()
+	return s
 }

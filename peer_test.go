@@ -3,10 +3,16 @@ package flux
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"io"
+	"math"
 	"runtime"
+	"slices"
+	"strings"
+	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/flux-sdk/flux/codec"
@@ -241,4 +247,144 @@ func wantStats(t testing.TB, c *Client, live, retired int) {
 	if s := c.Stats(); s.Live != live || s.Retired != retired {
 		t.Fatalf("%d tags live, %d retired, want %d and %d: %+v", s.Live, s.Retired, live, retired, s)
 	}
+}
+
+const plenty = math.MaxInt / 2 // bytes
+
+// inBubble runs f in a bubble, where a goroutine that is left behind fails the test.
+func inBubble(t *testing.T, f func(t *testing.T)) {
+	t.Helper()
+	synctest.Test(t, f)
+}
+
+// count is the numbers from first to last.
+func count(first, last int) []int {
+	var s []int
+	for i := first; i <= last; i++ {
+		s = append(s, i)
+	}
+	return s
+}
+
+// rest receives until the channel closes.
+func rest[T any](ch <-chan T) []T {
+	var s []T
+	for v := range ch {
+		s = append(s, v)
+	}
+	return s
+}
+
+// ready receives as long as there is something to be had.
+func ready[T any](ch <-chan T) []T {
+	var s []T
+	for {
+		synctest.Wait()
+		select {
+		case v, ok := <-ch:
+			if !ok {
+				return s
+			}
+			s = append(s, v)
+		default:
+			return s
+		}
+	}
+}
+
+func wantItems[T comparable](t testing.TB, got, want []T) {
+	t.Helper()
+	if !slices.Equal(got, want) {
+		t.Errorf("received %v, want %v", got, want)
+	}
+}
+
+func TestQueueDefaults(t *testing.T) {
+	for _, tt := range []struct{ given, want queueOption }{
+		{queueOption{}, queueOption{65536, 64 << 20}},
+		{queueOption{-1, -1}, queueOption{65536, 64 << 20}},
+		{queueOption{0, 5}, queueOption{65536, 5}},
+		{queueOption{5, 0}, queueOption{5, 64 << 20}},
+	} {
+		var o callOptions
+		tt.given.applyStream(&o)
+		if got := queueOption(orDefault(o.limit)); got != tt.want {
+			t.Errorf("QueueLimit%v is %v, want %v", tt.given, got, tt.want)
+		}
+	}
+}
+
+// scriptedEvents is the events of a broker with one connection.
+type scriptedEvents struct {
+	mu   sync.Mutex
+	subs map[string]int // use counts
+	seq  uint32
+	log  []string // the subscribe and unsubscribe requests
+}
+
+// eventBroker is a handler that serves events.
+func eventBroker() func(p *peer, m *codec.Message) {
+	return (&scriptedEvents{subs: make(map[string]int)}).handle
+}
+
+func newEventBroker() *scriptedEvents { return &scriptedEvents{subs: make(map[string]int)} }
+
+func (b *scriptedEvents) handle(p *peer, m *codec.Message) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	payload, _ := codec.JSONPayload(m.Payload)
+	var req publishRequest
+	json.Unmarshal(payload, &req)
+	switch {
+	case m.Type == codec.TypeEvent:
+		b.deliver(p, m.Topic, m.Payload, m.Flags&codec.FlagPrivate)
+	case m.Topic == "event.subscribe":
+		b.log = append(b.log, "+"+req.Topic)
+		b.subs[req.Topic]++
+		p.respond(m, nil)
+	case m.Topic == "event.unsubscribe":
+		b.log = append(b.log, "-"+req.Topic)
+		if b.subs[req.Topic] == 0 {
+			p.refuse(m, ENOENT, "")
+			return
+		}
+		if b.subs[req.Topic]--; b.subs[req.Topic] == 0 {
+			delete(b.subs, req.Topic)
+		}
+		p.respond(m, nil)
+	case m.Topic == "event.publish":
+		b.deliver(p, req.Topic, req.Payload, codec.Flags(req.Flags))
+		p.respond(m, map[string]uint32{"seq": b.seq})
+	default:
+		echo(p, m)
+	}
+}
+
+func (b *scriptedEvents) deliver(p *peer, topic string, payload []byte, flags codec.Flags) {
+	b.seq++
+	for prefix := range b.subs {
+		if strings.HasPrefix(topic, prefix) {
+			p.event(topic, b.seq, payload, flags)
+			return
+		}
+	}
+}
+
+// event sends an event as a broker does.
+func (p *peer) event(topic string, seq uint32, payload []byte, flags codec.Flags) {
+	m := codec.NewEvent(topic)
+	m.Flags |= flags
+	m.UserID, m.Rolemask, m.Sequence = 0, 5, seq
+	m.Routes = codec.MakeRoutes("63c2cf00-a775-487a-8128-7f1c7fc9eef0")
+	m.Payload = payload
+	p.send(m)
+}
+
+// requests returns the log of subscribe and unsubscribe requests and empties it.
+func (b *scriptedEvents) requests() []string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	log := b.log
+	b.log = nil
+	return log
 }
