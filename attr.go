@@ -8,6 +8,7 @@ import (
 	"strconv"
 
 	"github.com/flux-sdk/flux/codec"
+	"github.com/flux-sdk/flux/internal/session"
 )
 
 const attrImmutable = 1
@@ -22,12 +23,11 @@ type attrRequest struct {
 // flux-broker-attributes(7)). Immutable ones, such as rank and size,
 // are asked for once per connection. An unknown attribute matches [ENOENT].
 func (cl *Client) Attr(ctx context.Context, name string) (string, error) {
-	c := cl.c
+	c, l := cl.c, cl.c.sess.Link()
 	c.mu.Lock()
 	value, ok := c.attrs[name]
-	err, l := c.unusable(cl), c.link
 	c.mu.Unlock()
-	if ok && err == nil {
+	if ok && cl.Err() == nil {
 		return value, nil
 	}
 	var reply struct {
@@ -46,7 +46,7 @@ func (cl *Client) Attr(ctx context.Context, name string) (string, error) {
 	}
 	if reply.Flags&attrImmutable != 0 {
 		c.mu.Lock()
-		if c.link == l && l.ready { // or it is another connection's by now
+		if c.sess.IsReady(l) { // or it is another connection's by now
 			if c.attrs == nil {
 				c.attrs = make(map[string]string)
 			}
@@ -104,8 +104,8 @@ var loopAnswered = map[string]bool{
 	"state-machine.wait": true,
 }
 
-// loopback answers, on loop://, what a router would. It reports whether it has.
-func (c *conn) loopback(l *link, m *codec.Message) bool {
+// answerLoop answers, on loop://, what a router would. It reports whether it has.
+func (c *conn) answerLoop(l *session.Link, m *codec.Message) bool {
 	if !loopAnswered[m.Topic] {
 		return false
 	}

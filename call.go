@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/flux-sdk/flux/codec"
+	"github.com/flux-sdk/flux/internal/session"
 )
 
 // Caller is what can call a service: a [Client], or a stand-in in a test.
@@ -34,13 +35,13 @@ func (cl *Client) Call(ctx context.Context, topic string, req any, opts ...CallO
 	u := cl.newUnary()
 	err := cl.build(ctx, "call", &u.m, topic, req, codec.NodeAny)
 	if err == nil {
-		err = u.begin(ctx)
+		err = u.send(ctx)
 	}
 	if err != nil {
 		return u.unsent(err)
 	}
-	if u.reads {
-		u.read(ctx)
+	if u.MayRead() {
+		u.c.sess.Read(ctx, &u.Request, u)
 	}
 	select {
 	case r := <-u.ch:
@@ -140,34 +141,21 @@ func (cl *Client) Send(ctx context.Context, m *codec.Message) error {
 
 // post sends m and expects nothing.
 func (cl *Client) post(ctx context.Context, op string, m *codec.Message) error {
-	c := cl.c
-	if ctx.Err() != nil {
-		return &opError{op: op, topic: m.Topic, err: ctxError(ctx), unsent: true}
+	if err := cl.c.sess.Post(ctx, cl.owner, m); err != nil {
+		return sendError(op, m.Topic, err)
 	}
-	for {
-		l, err := c.admit(ctx, cl)
-		if err != nil {
-			return &opError{op: op, topic: m.Topic, err: err, unsent: true}
-		}
-		c.mu.Unlock()
-		if err = c.transmit(ctx, cl, l, m); err == nil {
-			return nil
-		}
-		if !c.replaced(ctx, cl, l, err) {
-			return c.sendError(ctx, cl, op, m.Topic, err)
-		}
-	}
+	return nil
 }
 
 // exchange sends m and waits for its response.
 func (cl *Client) exchange(ctx context.Context, m *codec.Message, cancelTopic string) (Response, error) {
 	u := cl.newUnary()
 	u.m = *m
-	if err := u.begin(ctx); err != nil {
+	if err := u.send(ctx); err != nil {
 		return u.unsent(err)
 	}
-	if u.reads {
-		u.read(ctx)
+	if u.MayRead() {
+		u.c.sess.Read(ctx, &u.Request, u)
 	}
 	select {
 	case r := <-u.ch:
@@ -177,10 +165,13 @@ func (cl *Client) exchange(ctx context.Context, m *codec.Message, cancelTopic st
 	}
 }
 
-// begin sends the request.
-func (u *unary) begin(ctx context.Context) error {
-	u.topic = u.m.Topic
-	return u.c.begin(ctx, &u.pending, &u.m)
+// send registers and sends the request.
+func (u *unary) send(ctx context.Context) error {
+	u.Topic = u.m.Topic
+	if err := u.c.sess.Send(ctx, &u.Request, &u.m); err != nil {
+		return sendError("call", u.Topic, err)
+	}
+	return nil
 }
 
 // answered ends a call that has its response.
@@ -204,15 +195,15 @@ func (u *unary) unsent(err error) (Response, error) {
 //go:noinline
 func (u *unary) giveUp(ctx context.Context, cancelTopic string) (Response, error) {
 	defer u.release()
-	if !u.c.abandon(&u.pending) {
+	if !u.c.sess.Abandon(&u.Request) {
 		r := <-u.ch // the reply won the race and is on its way here
 		return r, r.Err()
 	}
 	if cancelTopic != "" {
 		cancel := cancelRequest(&u.m, cancelTopic)
-		u.c.sendCancel(&u.pending, &cancel)
+		u.c.sess.Cancel(&u.Request, &cancel)
 	}
-	err := &opError{op: "call", topic: u.topic, err: ctxError(ctx)}
+	err := &opError{op: "call", topic: u.Topic, err: ctxError(ctx)}
 	return failed(err), err
 }
 
@@ -220,12 +211,10 @@ func (u *unary) giveUp(ctx context.Context, cancelTopic string) (Response, error
 // nobody can send on the channel any more. The pool is its connection's: the
 // channel of one in a synctest bubble must not be met outside of it.
 type unary struct {
-	pending
+	session.Request
 	c  *conn
 	m  codec.Message
 	ch chan Response
-
-	reads bool // it has the role of reading its link
 }
 
 func (cl *Client) newUnary() *unary {
@@ -233,22 +222,25 @@ func (cl *Client) newUnary() *unary {
 	if !ok {
 		u = &unary{c: cl.c, ch: make(chan Response, 1)}
 	}
-	u.owner, u.sink = cl, u
+	u.Owner, u.Sink = cl.owner, u
 	return u
 }
 
 func (u *unary) release() {
-	u.pending, u.m = pending{}, codec.Message{}
+	u.Request, u.m = session.Request{}, codec.Message{}
 	u.c.unaries.Put(u)
 }
 
-func (u *unary) reply(m *codec.Message, _ bool) { u.ch <- u.link.newReply(u.topic, m, u.c.codec) }
+// Reply gives the response to the caller.
+func (u *unary) Reply(m *codec.Message, _ bool) { u.ch <- newReply(u.Topic, m, u.Memory(), u.c.codec) }
 
-func (u *unary) fail(err error) {
-	l := u.link // u may be another call's once this one has its end
-	u.ch <- failed(err)
-	l.interrupt()
+// Fail gives the caller an error in place of a response.
+func (u *unary) Fail(err error) {
+	u.ch <- failed(&opError{op: "call", topic: u.Topic, err: err})
 }
+
+// Answered reports whether the caller has something to receive.
+func (u *unary) Answered() bool { return len(u.ch) > 0 }
 
 // Go is [Client.Call] that does not wait for the response: the channel gets
 // exactly one Response and is closed. It is buffered, so nobody needs to
@@ -276,12 +268,12 @@ func (cl *Client) Go(ctx context.Context, topic string, req any, opts ...CallOpt
 		return g.ch
 	}
 	cancel := cancelRequest(m, o.cancelTopic)
-	g.pending = pending{owner: cl, topic: topic, sink: g, tied: ctx.Done() != nil}
-	if err := cl.c.begin(ctx, &g.pending, m); err != nil {
-		g.end(failed(err))
+	g.Request = session.Request{Owner: cl.owner, Topic: topic, Sink: g, Watched: ctx.Done() != nil}
+	if err := cl.c.sess.Send(ctx, &g.Request, m); err != nil {
+		g.end(failed(sendError("call", topic, err)))
 		return g.ch
 	}
-	if g.tied {
+	if g.Watched {
 		cl.c.ties.add(ctx, g, cancel)
 	}
 	return g.ch
@@ -294,15 +286,13 @@ func (cl *Client) mustWait() bool {
 	if len(c.opts.interceptors) > 0 {
 		return true
 	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.unusable(cl) == nil && !c.link.ready
+	return cl.Err() == nil && c.sess.Restoring()
 }
 
 // goCall is a call whose channel belongs to the user. Programs leave very many
 // of them unanswered, so it is kept small.
 type goCall struct {
-	pending
+	session.Request
 	ch chan Response
 
 	// Guarded by ties.mu. The tie is untied once the call is over.
@@ -310,22 +300,29 @@ type goCall struct {
 	prev, next *goCall
 }
 
-func (g *goCall) reply(m *codec.Message, _ bool) { g.end(g.link.newReply(g.topic, m, g.owner.c.codec)) }
-func (g *goCall) fail(err error)                 { g.end(failed(err)) }
+func (g *goCall) conn() *conn { return g.Owner.Holder.(*Client).c }
+
+// Reply sends the response to the channel.
+func (g *goCall) Reply(m *codec.Message, _ bool) {
+	g.end(newReply(g.Topic, m, g.Memory(), g.conn().codec))
+}
+
+// Fail sends an error to the channel.
+func (g *goCall) Fail(err error) { g.end(failed(&opError{op: "call", topic: g.Topic, err: err})) }
 
 func (g *goCall) end(r Response) {
 	g.ch <- r
 	close(g.ch)
-	if g.tied {
-		g.owner.c.ties.remove(g)
+	if g.Watched {
+		g.conn().ties.remove(g)
 	}
 }
 
 // expire ends the call with its ctx.
 func (g *goCall) expire(ctx context.Context, cancel codec.Message) {
-	if c := g.owner.c; c.abandon(&g.pending) {
-		c.sendCancel(&g.pending, &cancel)
-		g.end(failed(&opError{op: "call", topic: g.topic, err: ctxError(ctx)}))
+	if s := g.conn().sess; s.Abandon(&g.Request) {
+		s.Cancel(&g.Request, &cancel)
+		g.end(failed(&opError{op: "call", topic: g.Topic, err: ctxError(ctx)}))
 	}
 }
 

@@ -4,11 +4,9 @@ import (
 	"context"
 	"maps"
 	"slices"
-	"sync/atomic"
 	"time"
 
-	"github.com/flux-sdk/flux/codec"
-	"github.com/flux-sdk/flux/internal/mtag"
+	"github.com/flux-sdk/flux/internal/session"
 	"github.com/flux-sdk/flux/transport"
 )
 
@@ -16,53 +14,34 @@ import (
 // methods may be called from any goroutine. Make one with [Dial] or
 // [NewClient], and end it with Close.
 type Client struct {
-	c    *conn
-	life context.Context // ends when err is set
-	over context.CancelFunc
+	c     *conn
+	owner *session.Owner
 
 	backlogs backlogs
 
 	// Guarded by c.mu.
-	err      error // nothing more can be started, and why
 	serving  map[*server]struct{}
-	shutting chan struct{} // Shutdown has begun; closed when it is over
-	draining *countdown    // Shutdown waits for the calls
+	shutting chan struct{} // Shutdown has begun; closed when it has returned
 }
 
 // NewClient makes a Client of a connection whose handshake is over, such as an
 // end of [transport.Pipe]. The connection is the Client's from then on. As
 // there is nothing to dial, [WithReconnect] has no effect.
 func NewClient(t transport.Conn, opts ...DialOption) *Client {
-	return newClient(newConn(t, newDialOptions(opts)))
-}
-
-func newDialOptions(opts []DialOption) dialOptions {
-	var o dialOptions
-	for _, opt := range opts {
-		opt.applyDial(&o)
-	}
-	return o
+	return newClient(newConn(t, newDialOptions(opts), connTarget{}))
 }
 
 // newClient makes the first client of a connection and sets its reader off.
 func newClient(c *conn) *Client {
-	cl := c.add()
-	c.watch.connected(false)
-	go c.read(c.link)
+	cl := c.newClone()
+	c.sess.Start()
 	return cl
 }
 
-// add makes a client of a connection.
-func (c *conn) add() *Client {
+// newClone makes a client of a connection.
+func (c *conn) newClone() *Client {
 	cl := &Client{c: c, serving: make(map[*server]struct{})}
-	cl.life, cl.over = context.WithCancel(context.Background())
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.err != nil {
-		cl.finish(c.err)
-	} else {
-		c.clients[cl] = struct{}{}
-	}
+	cl.owner = c.sess.NewOwner(cl)
 	return cl
 }
 
@@ -70,35 +49,21 @@ func (c *conn) add() *Client {
 // Close ends only what was started with it. The last Close among clones closes
 // the connection. A clone of a closed client is closed.
 func (cl *Client) Clone() *Client {
-	cl.c.mu.Lock()
-	err := cl.err
-	cl.c.mu.Unlock()
-	clone := cl.c.add()
+	err := cl.Err()
+	clone := cl.c.newClone()
 	if err != nil {
 		clone.Close()
 	}
 	return clone
 }
 
-// finish makes the client unusable. Called with c.mu held.
-func (cl *Client) finish(err error) {
-	if cl.err == nil {
-		cl.err = err
-		cl.over()
-	}
-}
-
 // Done is closed when the connection is finally gone, for a clone also when it
 // is closed; Err says why.
-func (cl *Client) Done() <-chan struct{} { return cl.life.Done() }
+func (cl *Client) Done() <-chan struct{} { return cl.owner.Done() }
 
 // Err is nil while the client can be used, while its connection is being
 // restored included; afterwards it matches [ErrClosed] or [ErrConnLost].
-func (cl *Client) Err() error {
-	cl.c.mu.Lock()
-	defer cl.c.mu.Unlock()
-	return cl.err
-}
+func (cl *Client) Err() error { return cl.c.sess.Err(cl.owner) }
 
 // Close ends everything that was started with this client with [ErrClosed] and,
 // if it is the last of its clones, writes what was accepted for sending, for a
@@ -107,91 +72,40 @@ func (cl *Client) Err() error {
 // [Client.Shutdown] to let things finish.
 func (cl *Client) Close() error {
 	defer cl.backlogs.close()
-	c := cl.c
-	c.mu.Lock()
-	cl.finish(ErrClosed)
-	_, open := c.clients[cl]
-	delete(c.clients, cl)
-	last := len(c.clients) == 0
-	c.mu.Unlock()
+	open, last := cl.owner.Remove()
 	switch {
 	case !open:
 		return nil
 	case !last:
-		c.endOwned(cl)
+		cl.endOwned()
 		return nil
 	}
-	c.end(ErrClosed)
-	err := c.hangUp()
+	c := cl.c
+	c.sess.End(ErrClosed)
+	err := c.sess.Close()
 	c.watch.close()
 	return err
 }
 
 // endOwned ends what was started with a clone, on a connection that goes on.
-func (c *conn) endOwned(cl *Client) {
+func (cl *Client) endOwned() {
+	c := cl.c
+	any := cl.owner.EndRequests()
 	c.mu.Lock()
-	owned := c.ownedBy(cl)
-	for _, p := range owned {
-		c.retire(p)
-		p.orphan = p.stream && !p.begun
-	}
 	subs := c.subs.takeOwned(cl)
 	for _, s := range subs {
-		c.dropIfUnused(s.topic)
+		c.unsubscribeIfUnusedLocked(s.topic)
 	}
 	servers := slices.Collect(maps.Keys(cl.serving))
-	l := c.link
 	c.mu.Unlock()
-	for _, p := range owned {
-		c.retired(p)
-		s, _ := p.sink.(*stream)
-		p.sink.fail(&opError{op: p.op(), topic: p.topic, err: ErrClosed})
-		// A call's p is in other hands now. A stream that is not on its way yet
-		// is cancelled by who sends it.
-		if s != nil && !p.orphan {
-			c.sendCancel(p, &s.cancel)
-		}
-	}
 	for _, s := range subs {
 		s.end(ErrClosed)
 	}
 	for _, s := range servers {
 		s.ownerClosed()
 	}
-	if len(owned)+len(subs)+len(servers) > 0 { // or others' messages would be sent before their hooks are called
-		c.flush(l)
-	}
-}
-
-// ownedBy lists the live requests of a client. Called with mu held.
-func (c *conn) ownedBy(cl *Client) []*pending {
-	var list []*pending
-	c.link.tags.All(func(_ uint32, p *pending, s mtag.State) bool {
-		if s == mtag.Live && p.owner == cl {
-			list = append(list, p)
-		}
-		return true
-	})
-	return list
-}
-
-// countdown waits for a number of things to be over. Guarded by conn.mu.
-type countdown struct {
-	n    int
-	zero chan struct{}
-}
-
-func newCountdown(n int) *countdown {
-	d := &countdown{n: n, zero: make(chan struct{})}
-	if n == 0 {
-		close(d.zero)
-	}
-	return d
-}
-
-func (d *countdown) leave() {
-	if d.n--; d.n == 0 {
-		close(d.zero)
+	if any || len(subs)+len(servers) > 0 { // or others' messages would be sent before their hooks are called
+		c.sess.Link().Flush()
 	}
 }
 
@@ -218,31 +132,25 @@ func (cl *Client) Shutdown(ctx context.Context) error {
 	cl.shutting = over
 	c.mu.Unlock()
 	defer close(over)
-	err := cl.settle(ctx)
+	err := cl.drain(ctx)
 	if cerr := cl.Close(); err == nil {
 		err = cerr
 	}
 	return err
 }
 
-// settle waits for the services and then for the calls of a client.
-func (cl *Client) settle(ctx context.Context) error {
+// drain waits for the services and then for the calls of a client.
+func (cl *Client) drain(ctx context.Context) error {
 	c := cl.c
 	c.mu.Lock()
-	var servers []*server
-	for s := range cl.serving {
-		servers = append(servers, s)
-	}
+	servers := slices.Collect(maps.Keys(cl.serving))
 	fallback := c.fallback
-	if len(c.clients) > 1 {
-		fallback = nil // it serves on
-	}
 	c.mu.Unlock()
 	for _, s := range servers {
 		s.stopSoon()
 	}
-	if fallback != nil {
-		if err := fallback.settle(ctx); err != nil {
+	if fallback != nil && c.sess.Owners() == 1 { // or else it serves on
+		if err := fallback.drainHandlers(ctx); err != nil {
 			return err
 		}
 	}
@@ -253,30 +161,19 @@ func (cl *Client) settle(ctx context.Context) error {
 			return ctxError(ctx)
 		}
 	}
-	c.mu.Lock()
-	cl.finish(ErrClosed)
-	calls := 0
-	for _, p := range c.ownedBy(cl) {
-		if !p.stream {
-			calls++
-		}
-	}
-	d := newCountdown(calls)
-	cl.draining = d
-	c.mu.Unlock()
 	select {
-	case <-d.zero:
+	case <-cl.owner.Drain():
 		return nil
 	case <-ctx.Done():
 		return ctxError(ctx)
 	}
 }
 
-// settle waits, as the end of a Serve does, for the handlers of a server that
-// has no Serve.
-func (s *server) settle(ctx context.Context) error {
+// drainHandlers waits, as the end of a Serve does, for the handlers of a server
+// that has no Serve.
+func (s *server) drainHandlers(ctx context.Context) error {
 	idle := s.stopAccepting()
-	s.c.flushLink()
+	s.c.sess.Link().Flush()
 	t := time.NewTimer(s.opts.drainTimeout)
 	defer t.Stop()
 	select {
@@ -285,6 +182,23 @@ func (s *server) settle(ctx context.Context) error {
 	case <-t.C:
 	case <-ctx.Done():
 		return ctxError(ctx)
+	}
+	return nil
+}
+
+// Reconnect replaces the connection by a new one to the same broker, live or
+// not, and waits within ctx until it is restored: services registered,
+// subscriptions made again (flux_reconnect(3)). What is in flight on the old
+// one fails with [ErrConnLost], as in a loss. If no new connection can be made
+// the old one stays and the error says why; if one was made and is lost before
+// all is restored, that is a loss like any other.
+//
+// It needs a client made by [Dial]. While a lost connection is being made again
+// by [WithReconnect], Reconnect only waits for that. Without that option a lost
+// connection is gone for good: dial anew.
+func (cl *Client) Reconnect(ctx context.Context) error {
+	if err := cl.c.sess.Reconnect(ctx, cl.owner); err != nil {
+		return &opError{op: "reconnect", err: err, unsent: true}
 	}
 	return nil
 }
@@ -303,56 +217,15 @@ type Stats struct {
 	Retired int // matchtags kept until the last reply to a request given up
 }
 
-// counters are the ones behind Stats that need no lock.
-type counters struct {
-	responses, abandoned, late, stray, reconnects atomic.Uint64
-
-	tx, rx typeCounters
-}
-
-// typeCounters count messages by type.
-type typeCounters struct{ request, response, event, control atomic.Uint64 }
-
-func (t *typeCounters) of(typ codec.Type) *atomic.Uint64 {
-	switch typ {
-	case codec.TypeRequest:
-		return &t.request
-	case codec.TypeResponse:
-		return &t.response
-	case codec.TypeEvent:
-		return &t.event
-	}
-	return &t.control
-}
-
-func (t *typeCounters) count(typ codec.Type) { t.of(typ).Add(1) }
-
-func (t *typeCounters) sum() uint64 {
-	n := t.read()
-	return n.Request + n.Response + n.Event + n.Control
-}
-
-func (t *typeCounters) read() typeCounts {
-	return typeCounts{t.request.Load(), t.response.Load(), t.event.Load(), t.control.Load()}
-}
-
-func (t *typeCounters) clear() {
-	for _, typ := range []codec.Type{codec.TypeRequest, codec.TypeResponse, codec.TypeEvent, codec.TypeControl} {
-		t.of(typ).Store(0)
-	}
-}
-
 // Stats returns a snapshot. The numbers are those of the connection, so clones
 // share them.
 func (cl *Client) Stats() Stats {
-	c := cl.c
+	n := cl.c.sess.Counters()
 	s := Stats{
-		Sent: c.stats.tx.sum(), Received: c.stats.rx.sum(), Responses: c.stats.responses.Load(),
-		Abandoned: c.stats.abandoned.Load(), Late: c.stats.late.Load(), Stray: c.stats.stray.Load(),
-		Reconnects: c.stats.reconnects.Load(),
+		Sent: n.Sent.Total(), Received: n.Received.Total(), Responses: n.Responses.Load(),
+		Abandoned: n.Abandoned.Load(), Late: n.Late.Load(), Stray: n.Stray.Load(),
+		Reconnects: n.Reconnects.Load(),
 	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	s.Live, s.Retired = c.link.tags.Live(), c.link.tags.Retired()
+	s.Live, s.Retired = cl.c.sess.Tags()
 	return s
 }

@@ -121,12 +121,14 @@ type typeCounts struct {
 }
 
 func (s *server) statsGet(_ context.Context, w Responder, _ *Request) error {
-	return w.Respond(map[string]typeCounts{"tx": s.c.stats.tx.read(), "rx": s.c.stats.rx.read()})
+	n := s.c.sess.Counters()
+	return w.Respond(map[string]typeCounts{"tx": typeCounts(n.Sent.Counts()), "rx": typeCounts(n.Received.Counts())})
 }
 
 func (s *server) statsClear(context.Context, Responder, *Request) error {
-	s.c.stats.tx.clear()
-	s.c.stats.rx.clear()
+	n := s.c.sess.Counters()
+	n.Sent.Reset()
+	n.Received.Reset()
 	return nil
 }
 

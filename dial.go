@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"os"
 	"strconv"
 	"strings"
@@ -65,19 +64,18 @@ func Dial(ctx context.Context, uri string, opts ...DialOption) (*Client, error) 
 		}
 		return nil, &dialError{uri: target, source: source, err: err}
 	}
-	c := newConn(t, o)
+	var again connTarget
 	if u, err := transport.ParseURI(target); err == nil && u.Scheme == loopScheme {
-		c.loop, c.preset = true, loopPreset()
-		c.attrs = maps.Clone(c.preset)
+		again.loop, again.attrs = true, loopPreset()
 	}
-	c.dial = func(ctx context.Context) (transport.Conn, error) {
+	again.dial = func(ctx context.Context) (transport.Conn, error) {
 		t, err := transport.Dial(ctx, target, cfg)
 		if err != nil {
 			err = &dialError{uri: target, source: source, err: err}
 		}
 		return t, err
 	}
-	return newClient(c), nil
+	return newClient(newConn(t, o, again)), nil
 }
 
 // defaultTarget is the URI to use when none is given, and where it is from.

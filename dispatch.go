@@ -150,7 +150,7 @@ func (s *server) nextInLane(ln *lane, done *inflight) (f *inflight) {
 	}
 	s.mu.Unlock()
 	if done.route.opts.inline {
-		s.c.flushSoon(done.l, f != nil && f.l == done.l)
+		done.l.FlushSoon(f != nil && f.l == done.l)
 	}
 	return f
 }

@@ -89,10 +89,10 @@ func (w *observer) seesMessages() bool {
 	return w != nil && (w.traced != nil || w.hooks.Sent != nil || w.hooks.Received != nil)
 }
 
-// sending calls accept, which accepts m for sending without any I/O, and notes m if
+// Sending calls accept, which accepts m for sending without any I/O, and notes m if
 // that did not fail. It is one step for the reader, so that nobody hears of an
 // answer before.
-func (w *observer) sending(m *codec.Message, accept func() error) error {
+func (w *observer) Sending(m *codec.Message, accept func() error) error {
 	if w == nil || w.traced == nil && w.hooks.Sent == nil {
 		return accept()
 	}
@@ -106,9 +106,9 @@ func (w *observer) sending(m *codec.Message, accept func() error) error {
 	return err
 }
 
-// sendingSlowly is sending for an accept that may wait. The notice comes first;
+// SendingSlowly is Sending for an accept that may wait. The notice comes first;
 // what is due after it waits until accept has returned.
-func (w *observer) sendingSlowly(m *codec.Message, accept func() error) error {
+func (w *observer) SendingSlowly(m *codec.Message, accept func() error) error {
 	if w == nil || w.traced == nil && w.hooks.Sent == nil {
 		return accept()
 	}
@@ -135,7 +135,7 @@ func copyOf(m *codec.Message) *codec.Message {
 	return &own
 }
 
-func (w *observer) received(m *codec.Message) {
+func (w *observer) Received(m *codec.Message) {
 	if w == nil || w.traced == nil && w.hooks.Received == nil {
 		return
 	}
@@ -171,13 +171,13 @@ func (w *observer) message(hook func(*codec.Message), m *codec.Message, sent *ou
 	}
 }
 
-func (w *observer) connected(reconnect bool) {
+func (w *observer) Connected(reconnect bool) {
 	if w != nil && w.hooks.Connected != nil {
 		w.hooked.add(0, true, func() { w.hooks.Connected(reconnect) })
 	}
 }
 
-func (w *observer) disconnected(err error) {
+func (w *observer) Disconnected(err error) {
 	if w != nil && w.hooks.Disconnected != nil {
 		w.hooked.add(0, true, func() { w.hooks.Disconnected(err) })
 	}
@@ -189,7 +189,7 @@ func (w *observer) slowConsumer(topic string) {
 	}
 }
 
-func (w *observer) retired(topic string, matchtag uint32) {
+func (w *observer) Retired(topic string, matchtag uint32) {
 	if w != nil && w.hooks.Retired != nil {
 		w.hooked.add(0, true, func() { w.hooks.Retired(topic, matchtag) })
 	}

@@ -9,6 +9,7 @@ import (
 	"sync"
 
 	"github.com/flux-sdk/flux/codec"
+	"github.com/flux-sdk/flux/internal/session"
 )
 
 var (
@@ -31,7 +32,7 @@ var (
 // reply, or none where none is due.
 type inflight struct {
 	s     *server
-	l     *link
+	l     *session.Link
 	req   Request
 	route *Route
 	ctx   requestContext
@@ -66,9 +67,9 @@ func (f *inflight) send(v any, respond bool) error {
 	// A connection that takes no more holds up this handler only, and no longer
 	// than the request lasts.
 	if respond {
-		err = f.l.admit(&f.ctx)
+		err = f.l.WaitRoom(&f.ctx)
 	} else {
-		err = f.l.admitItem(&f.ctx)
+		err = f.l.WaitFlowRoom(&f.ctx)
 	}
 	if err != nil {
 		if f.ctx.Err() != nil {
@@ -98,7 +99,7 @@ func (f *inflight) flush(soon bool) {
 	if f.route.opts.inline && !f.req.Streaming() {
 		return
 	}
-	f.s.c.flushSoon(f.l, soon)
+	f.l.FlushSoon(soon)
 }
 
 // reason is why the request is over, for a handler whose ctx has ended.
@@ -147,13 +148,13 @@ func (f *inflight) queue(payload []byte, respond bool) error {
 func (f *inflight) queueResponse(payload []byte) error {
 	c, m := f.s.c, codec.NewResponse(&f.req.msg)
 	m.Payload = payload
-	if !c.fits(m) {
-		return fmt.Errorf("%w: response with a payload of %d bytes, limit %d", codec.ErrTooLarge, len(payload), c.maxBody())
+	if !c.sess.Fits(m) {
+		return fmt.Errorf("%w: response with a payload of %d bytes, limit %d", codec.ErrTooLarge, len(payload), c.sess.MaxBody())
 	}
 	if f.req.NoResponse() {
 		return nil
 	}
-	return c.queue(f.l, m)
+	return c.sess.Queue(f.l, m)
 }
 
 // end queues the terminal reply, without waiting, unless it has been sent;
@@ -229,7 +230,7 @@ func (f *inflight) outcome(err error) (Errno, string) {
 
 // answer queues a response of an error, or of success with no payload, unless
 // none is wanted. It neither waits nor writes.
-func (c *conn) answer(l *link, req *codec.Message, errno Errno, text string) {
+func (c *conn) answer(l *session.Link, req *codec.Message, errno Errno, text string) {
 	if req.Flags&codec.FlagNoResponse != 0 {
 		return
 	}
@@ -238,16 +239,11 @@ func (c *conn) answer(l *link, req *codec.Message, errno Errno, text string) {
 	if text != "" {
 		m.Payload = append([]byte(text), 0)
 	}
-	if c.fits(m) && !errors.Is(c.queue(l, m), codec.ErrTooLarge) {
+	if c.sess.Fits(m) && !errors.Is(c.sess.Queue(l, m), codec.ErrTooLarge) {
 		return
 	}
 	m.SetPayload(nil) // the number is what the requester waits for
-	c.queue(l, m)
-}
-
-// fits reports whether m is within the size of a message on this connection.
-func (c *conn) fits(m *codec.Message) bool {
-	return codec.FrameSize(m)-codec.PrefixSize <= c.maxBody()
+	c.sess.Queue(l, m)
 }
 
 // wireError is what an error response says of a handler's error.

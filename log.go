@@ -91,7 +91,7 @@ func (h *LogHandler) Handle(ctx context.Context, r slog.Record) error {
 	if len(attrs) > 0 {
 		line = append(append(line, ' '), attrs...)
 	}
-	if h.c.restoring() {
+	if h.c.c.sess.Restoring() {
 		return &opError{op: "log", err: fmt.Errorf("%w: it is being restored", ErrConnLost), unsent: true}
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), logPatience)
@@ -101,14 +101,6 @@ func (h *LogHandler) Handle(ctx context.Context, r slog.Record) error {
 
 // logPatience is how long a line waits for room on the connection.
 const logPatience = time.Second
-
-// restoring reports whether the connection is lost and being made again.
-func (cl *Client) restoring() bool {
-	c := cl.c
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.err == nil && !c.link.ready
-}
 
 // noLevel and noMessageText mark what a record has its own fields for, so that
 // attributes of the same keys are kept.

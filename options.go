@@ -92,6 +92,30 @@ type dialOptions struct {
 	maxMessage   int
 }
 
+// ReconnectPolicy says how a lost connection is made again; see
+// [WithReconnect]. The zero value means sensible defaults and trying until
+// Close.
+type ReconnectPolicy struct {
+	// MinBackoff and MaxBackoff bound the pause before an attempt, which
+	// doubles from one to the other and is cut at random by up to half, so that
+	// the clients of a broker do not come back all at once. The first attempt
+	// is made after such a pause as well. 0 means 50 ms and 5 s.
+	MinBackoff, MaxBackoff time.Duration
+	// MaxAttempts is how many attempts in a row may fail before the connection
+	// is finally gone; 0 means no limit.
+	MaxAttempts int
+	// AttemptTimeout bounds the dial of one attempt; 0 means 30 s.
+	AttemptTimeout time.Duration
+}
+
+func newDialOptions(opts []DialOption) dialOptions {
+	var o dialOptions
+	for _, opt := range opts {
+		opt.applyDial(&o)
+	}
+	return o
+}
+
 type dialOption func(*dialOptions)
 
 func (f dialOption) applyDial(o *dialOptions) { f(o) }

@@ -312,7 +312,7 @@ func wantEmpty(t testing.TB, c *Client) {
 	if s := &c.c.subs; len(s.topics)+len(s.sizes) > 0 {
 		t.Errorf("%d topics, sizes %v are left", len(s.topics), s.sizes)
 	}
-	for _, s := range c.c.link.matched[:cap(c.c.link.matched)] {
+	for _, s := range c.c.matched[:cap(c.c.matched)] {
 		if s != nil {
 			t.Error("the reader's scratch refers to a subscription")
 		}

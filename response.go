@@ -21,10 +21,10 @@ type Response struct{ c *content } // nil in the zero Response
 
 var errNoResponse = errors.New("flux: zero Response: received from a closed channel?")
 
-// newReply makes the Response of a message; topic is that of its request. It
+// newReply makes the Response of a reply; topic is that of the request. It
 // belongs to the reader.
-func (l *link) newReply(topic string, m *codec.Message, pc PayloadCodec) Response {
-	c := &content{codec: pc, msg: *m, mem: l.memory()}
+func newReply(topic string, m *codec.Message, mem *framing.Memory, pc PayloadCodec) Response {
+	c := &content{codec: pc, msg: *m, mem: mem}
 	if m.Errnum != 0 {
 		c.err = remoteError(topic, m)
 	}

@@ -257,7 +257,7 @@ func TestCallAs(t *testing.T) {
 
 // A Response gives back the message it was made of.
 func TestResponseMessage(t *testing.T) {
-	var l link
+
 	for i := range 10 {
 		m := codec.Message{
 			Type: codec.TypeResponse, Flags: codec.FlagTopic | codec.FlagRoute | codec.FlagStreaming | codec.FlagUser1,
@@ -266,7 +266,7 @@ func TestResponseMessage(t *testing.T) {
 		if i%5 > 0 {
 			m.SetPayload(pattern(i % 5))
 		}
-		r := l.newReply("asked.for", &m, jsonCodec{})
+		r := newReply("asked.for", &m, nil, jsonCodec{})
 		if diff := cmp.Diff(&m, r.Message()); diff != "" {
 			t.Fatalf("response %d: -want +got\n%s", i, diff)
 		}

@@ -11,6 +11,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/flux-sdk/flux/codec"
+	"github.com/flux-sdk/flux/internal/session"
 )
 
 // Defaults of the serve options.
@@ -117,37 +118,24 @@ func (s *server) register(ctx context.Context) error {
 	if ctx.Err() != nil {
 		return ctxError(ctx)
 	}
-	l, err := c.acquire(ctx, s.owner)
+	l, err := c.sess.WaitReady(ctx, s.owner.owner, nil)
 	if err != nil {
 		return err
 	}
-	if s.owner.shutting != nil {
-		err = ErrClosed
-	} else if c.services[s.name] != nil {
-		err = fmt.Errorf("this connection serves that name already: %w", EEXIST)
-	} else {
-		if c.services == nil {
-			c.services = make(map[string]*server)
-		}
-		c.services[s.name] = s
-		s.owner.serving[s] = struct{}{}
-	}
-	c.mu.Unlock()
-	if err != nil {
+	if err := s.enter(); err != nil {
 		return err
 	}
 	for {
 		err = s.add(ctx, l)
-		if !errors.Is(err, ErrConnLost) || !c.replaced(ctx, s.owner, l, err) {
+		if !errors.Is(err, ErrConnLost) || !c.sess.Replaced(ctx, s.owner.owner, l, err) {
 			break
 		}
 		// What was asked for is gone with the connection, which may come back.
-		if l, err = c.acquireUnless(s.stop, ctx, s.owner); err != nil {
+		if l, err = c.sess.WaitReady(ctx, s.owner.owner, s.stop); err != nil {
 			break
 		}
-		c.mu.Unlock()
 	}
-	if err == errStopWaiting {
+	if err == session.ErrStopped {
 		err = errStopped
 	}
 	if err != nil {
@@ -157,13 +145,37 @@ func (s *server) register(ctx context.Context) error {
 	return nil
 }
 
+// enter puts the server into the tables.
+func (s *server) enter() error {
+	c := s.c
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if err := s.owner.Err(); err != nil { // its end must find s in the table
+		return err
+	}
+	if s.owner.shutting != nil {
+		return ErrClosed
+	}
+	if c.services[s.name] != nil {
+		return fmt.Errorf("this connection serves that name already: %w", EEXIST)
+	}
+	if c.services == nil {
+		c.services = make(map[string]*server)
+	}
+	c.services[s.name] = s
+	s.owner.serving[s] = struct{}{}
+	c.sess.ExpectUnasked(1)
+	return nil
+}
+
 // add asks the broker for the name.
-func (s *server) add(ctx context.Context, l *link) error {
+func (s *server) add(ctx context.Context, l *session.Link) error {
 	s.c.mu.Lock()
 	s.on = l
 	s.c.mu.Unlock()
-	a := answer{make(chan error, 1)}
-	added := s.c.askFor(l, "service.add", serviceRequest{s.name}, registering{s, a}, a)
+	a := newErrorSink("service.add")
+	s.c.askWith(l, "service.add", serviceRequest{s.name}, registering{s, a}, a)
+	added := a.ch
 	select {
 	case err := <-added:
 		return err
@@ -180,14 +192,14 @@ var errStopped = errors.New("stopped before the service stood")
 
 // stillAdding deals with a registration that is not wanted any more. One that
 // the broker has made already has requests to drain and is no error.
-func (s *server) stillAdding(l *link, added <-chan error, reason error) error {
+func (s *server) stillAdding(l *session.Link, added <-chan error, reason error) error {
 	s.refuse()
 	select {
 	case err := <-added:
 		return err
 	default:
 		// The broker may be adding it: it takes the removal after that.
-		s.c.askAsync(l, "service.remove", serviceRequest{s.name})
+		s.c.ask(l, "service.remove", serviceRequest{s.name})
 		return reason
 	}
 }

@@ -225,7 +225,7 @@ func (f *front) fits(req, m *codec.Message) {
 	like := codec.NewResponse(req)
 	like.Flags |= codec.FlagRoute
 	like.Errnum, like.Payload = m.Errnum, m.Payload
-	f.c.c.stamp(like)
+	f.c.c.sess.Stamp(like)
 	got := *m
 	got.Flags &^= codec.FlagPayload
 	if fmt.Sprint(got) != fmt.Sprint(*like) {

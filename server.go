@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/flux-sdk/flux/codec"
+	"github.com/flux-sdk/flux/internal/session"
 )
 
 // server is one Serve: it finds the handlers of requests, keeps track of them,
@@ -56,7 +57,7 @@ func newServer(c *conn, owner *Client, name string, h Handler, ctx context.Conte
 
 // request takes a request of this service. It runs on the reader and does not
 // wait.
-func (s *server) request(l *link, m *codec.Message) {
+func (s *server) request(l *session.Link, m *codec.Message) {
 	route, err := s.route(m)
 	if err == nil && route == nil {
 		return // it was for the server itself
@@ -69,8 +70,8 @@ func (s *server) request(l *link, m *codec.Message) {
 	}
 }
 
-func (s *server) newInflight(l *link, m *codec.Message, route *Route) *inflight {
-	f := &inflight{s: s, l: l, req: Request{content: content{msg: *m, codec: s.c.codec, mem: l.memory()}}, route: route}
+func (s *server) newInflight(l *session.Link, m *codec.Message, route *Route) *inflight {
+	f := &inflight{s: s, l: l, req: Request{content: content{msg: *m, codec: s.c.codec, mem: l.Memory()}}, route: route}
 	f.ctx.base, f.ctx.req = s.base, &f.req
 	return f
 }
@@ -109,7 +110,7 @@ func (s *server) endedText() string {
 }
 
 // refuseWith queues the error response that err stands for.
-func (c *conn) refuseWith(l *link, m *codec.Message, err error) {
+func (c *conn) refuseWith(l *session.Link, m *codec.Message, err error) {
 	errno, text := wireError(err)
 	c.answer(l, m, errno, text)
 }
@@ -124,8 +125,8 @@ func serviceOf(topic string) string {
 // Shutdown, or because its connection or its owner is gone.
 type serverLife struct {
 	// Guarded by conn.mu.
-	registered bool  // the broker is to know it
-	on         *link // where the broker was asked for the name last
+	registered bool          // the broker is to know it
+	on         *session.Link // where the broker was asked for the name last
 
 	stopping sync.Once
 	stop     chan struct{} // closed to end it as the end of Serve's ctx does
@@ -151,7 +152,7 @@ func (s *serverLife) fail(err error) {
 }
 
 // linkLost ends the requests that came over a link that is gone.
-func (s *server) linkLost(l *link) {
+func (s *server) linkLost(l *session.Link) {
 	for _, f := range s.cutOff(ErrConnLost) {
 		if f.l == l {
 			f.drop(ErrConnLost)
@@ -189,7 +190,7 @@ func (s *server) answerAll(reason error) int {
 	for _, f := range s.cutOff(reason) {
 		if f.serveEnded() {
 			n++
-			s.c.flush(f.l)
+			f.l.Flush()
 		}
 	}
 	return n
@@ -223,14 +224,14 @@ func (s *server) unregister() <-chan error {
 	c := s.c
 	c.mu.Lock()
 	s.registered = false // a restore leaves it out from here on
-	l, ready := c.link, c.link.ready
+	l := c.sess.Link()
 	known := s.on == l
 	c.mu.Unlock()
 	if !known {
 		return nil
 	}
-	removed := c.askAsync(l, "service.remove", serviceRequest{s.name})
-	if !ready {
+	removed := c.ask(l, "service.remove", serviceRequest{s.name})
+	if !c.sess.IsReady(l) {
 		return nil
 	}
 	return removed
@@ -243,6 +244,7 @@ func (s *server) leave() {
 	defer c.mu.Unlock()
 	if c.services[s.name] == s {
 		delete(c.services, s.name)
+		c.sess.ExpectUnasked(-1)
 	}
 	if s.owner != nil {
 		delete(s.owner.serving, s)
@@ -258,7 +260,7 @@ const (
 
 // restoreServices registers the services again. A name that is somebody else's
 // by now ends its Serve; any other failure is that of the link.
-func (c *conn) restoreServices(l *link) error {
+func (c *conn) restoreServices(l *session.Link) error {
 	c.mu.Lock()
 	todo := slices.Collect(maps.Values(c.services))
 	c.mu.Unlock()
@@ -268,7 +270,7 @@ func (c *conn) restoreServices(l *link) error {
 		if err != nil || len(taken) == 0 {
 			return err
 		}
-		if !sleep(c.life, pause) {
+		if !session.Sleep(c.sess.Context(), pause) {
 			return ErrClosed
 		}
 		todo = taken
@@ -278,7 +280,7 @@ func (c *conn) restoreServices(l *link) error {
 
 // addServices registers those of the services that are to be, all at once, and
 // returns the ones whose name is taken, unless this is the last try.
-func (c *conn) addServices(l *link, servers []*server, last bool) (taken []*server, err error) {
+func (c *conn) addServices(l *session.Link, servers []*server, last bool) (taken []*server, err error) {
 	type adding struct {
 		s  *server
 		ch <-chan error
@@ -290,15 +292,15 @@ func (c *conn) addServices(l *link, servers []*server, last bool) (taken []*serv
 		if !s.registered {
 			continue
 		}
-		a := answer{make(chan error, 1)}
-		if err = c.beginQuick(l, "service.add", serviceRequest{s.name}, a); err != nil {
+		a := newErrorSink("service.add")
+		if err = c.sess.Ask(l, "service.add", serviceRequest{s.name}, a); err != nil {
 			break
 		}
 		s.on = l
 		list = append(list, adding{s, a.ch})
 	}
 	c.mu.Unlock()
-	c.flush(l)
+	l.Flush()
 	for _, a := range list {
 		e := <-a.ch
 		var refused *Error
@@ -331,14 +333,14 @@ func (c *conn) refused(s *server, err error) {
 // reader, so that a loss right after it finds a service to restore.
 type registering struct {
 	s *server
-	answer
+	errorSink
 }
 
-func (r registering) reply(m *codec.Message, final bool) {
+func (r registering) Reply(m *codec.Message, final bool) {
 	if m.Errnum == 0 {
 		r.s.c.mu.Lock()
 		r.s.registered = true
 		r.s.c.mu.Unlock()
 	}
-	r.answer.reply(m, final)
+	r.errorSink.Reply(m, final)
 }

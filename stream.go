@@ -4,12 +4,12 @@ import (
 	"context"
 	"errors"
 	"iter"
-	"strconv"
 	"strings"
 	"sync"
 
 	"github.com/flux-sdk/flux/codec"
 	"github.com/flux-sdk/flux/internal/outbox"
+	"github.com/flux-sdk/flux/internal/session"
 )
 
 // Streamer is what can open a stream: a [Client], or a stand-in in a test.
@@ -97,7 +97,8 @@ func newStreamOptions(opts []StreamOption) callOptions {
 
 // stream is a request with many responses.
 type stream struct {
-	pending
+	session.Request
+	cl     *Client
 	out    *outbox.Outbox[Response]
 	cancel codec.Message // the request that cancels it; zero if there is none
 }
@@ -110,58 +111,62 @@ func (cl *Client) openStream(ctx context.Context, m *codec.Message, o callOption
 }
 
 func (cl *Client) stream(ctx context.Context, m *codec.Message, o callOptions) (<-chan Response, error) {
-	s := &stream{out: outbox.New[Response](orDefault(o.limit))}
-	s.pending = pending{owner: cl, topic: m.Topic, stream: true, sink: s}
+	s := &stream{cl: cl, out: outbox.New[Response](orDefault(o.limit))}
+	s.Request = session.Request{Owner: cl.owner, Topic: m.Topic, Streaming: true, Sink: s}
 	s.cancel = cancelRequest(m, o.streamCancel(m.Topic))
 	if ctx.Done() != nil {
 		// Before the request is sent, so that whatever closes the channel finds
 		// the watch to end; it does nothing while there is nothing to abandon.
-		begun := make(chan struct{})
-		defer close(begun)
+		sent := make(chan struct{})
+		defer close(sent)
 		stop := context.AfterFunc(ctx, func() {
-			<-begun
-			s.end(failed(&opError{op: "stream", topic: s.topic, err: ctxError(ctx)}), true)
+			<-sent
+			s.end(failed(&opError{op: "stream", topic: s.Topic, err: ctxError(ctx)}), true)
 		})
 		s.out.WhenClosed(func() { stop() })
 	}
-	if err := cl.c.begin(ctx, &s.pending, m); err != nil {
+	if err := cl.c.sess.Send(ctx, &s.Request, m); err != nil {
 		s.out.Abort(nil)
-		return nil, err
+		return nil, sendError("stream", m.Topic, err)
 	}
 	return s.out.Chan(), nil
 }
 
-func (s *stream) reply(m *codec.Message, final bool) {
+// CancelMessage returns the request that cancels the stream.
+func (s *stream) CancelMessage() *codec.Message { return &s.cancel }
+
+// Reply delivers a response, or the end.
+func (s *stream) Reply(m *codec.Message, final bool) {
 	switch {
 	case m.Errnum == uint32(ENODATA):
 		s.finish(nil)
 	case m.Errnum != 0:
-		r := s.link.newReply(s.topic, m, s.owner.c.codec)
+		r := newReply(s.Topic, m, s.Memory(), s.cl.c.codec)
 		s.finish(&r)
-	case !s.out.Push(s.link.newReply(s.topic, m, s.owner.c.codec), itemSize(m)):
+	case !s.out.Push(newReply(s.Topic, m, s.Memory(), s.cl.c.codec), itemSize(m)):
 		s.tooSlow()
 	case final:
 		s.finish(nil)
 	default:
-		s.owner.c.watch.queued(s.topic, s.out.Depth)
+		s.cl.c.watch.queued(s.Topic, s.out.Depth)
 	}
 }
 
 // tooSlow ends a stream whose consumer has let too much queue up.
 func (s *stream) tooSlow() {
-	s.owner.c.watch.slowConsumer(s.topic)
-	s.end(failed(&opError{op: "stream", topic: s.topic, err: ErrSlowConsumer}), false)
+	s.cl.c.watch.slowConsumer(s.Topic)
+	s.end(failed(&opError{op: "stream", topic: s.Topic, err: ErrSlowConsumer}), false)
 }
 
 // finish ends the channel behind what is queued.
 func (s *stream) finish(last *Response) {
 	if !s.out.Finish(last) {
-		s.owner.backlogs.keep(s)
+		s.cl.backlogs.keep(s)
 	}
 }
 
 func (s *stream) drop() {
-	r := failed(&opError{op: "stream", topic: s.topic, err: ErrClosed})
+	r := failed(&opError{op: "stream", topic: s.Topic, err: ErrClosed})
 	s.out.Abort(&r)
 }
 
@@ -172,9 +177,9 @@ const itemOverhead = 128
 
 func itemSize(m *codec.Message) int { return len(m.Payload) + itemOverhead }
 
-// fail delivers what was accepted first, unless the consumer itself closed.
-func (s *stream) fail(err error) {
-	r := failed(err)
+// Fail delivers what was accepted first, unless the consumer itself closed.
+func (s *stream) Fail(err error) {
+	r := failed(&opError{op: "stream", topic: s.Topic, err: err})
 	if errors.Is(err, ErrClosed) {
 		s.out.Abort(&r)
 	} else {
@@ -185,9 +190,9 @@ func (s *stream) fail(err error) {
 // end ends the stream from this side: the service is told, if it can be, and
 // the channel closes after last, with what is queued or without.
 func (s *stream) end(last Response, cut bool) {
-	c := s.owner.c
-	if s.link != nil && c.abandon(&s.pending) {
-		c.sendCancel(&s.pending, &s.cancel)
+	c := s.cl.c
+	if s.Registered() && c.sess.Abandon(&s.Request) {
+		c.sess.Cancel(&s.Request, &s.cancel)
 	}
 	if cut {
 		s.out.Abort(&last)
@@ -254,17 +259,6 @@ func cancelRequest(m *codec.Message, topic string) codec.Message {
 	c.Flags |= codec.FlagNoResponse | m.Flags&codec.FlagUpstream
 	c.NodeID, c.UserID, c.Rolemask = m.NodeID, m.UserID, m.Rolemask
 	return c
-}
-
-// sendCancel queues the cancel request of an abandoned request, if it has one.
-// Best effort: if it does not get through, neither will anything else.
-func (c *conn) sendCancel(p *pending, m *codec.Message) {
-	if m.Type == 0 {
-		return
-	}
-	m.Payload = append(strconv.AppendUint([]byte(`{"matchtag":`), uint64(p.tag), 10), '}', 0)
-	c.queue(p.link, m)
-	c.flush(p.link)
 }
 
 // backlogs are the channels of a client that have ended behind items that their

@@ -7,6 +7,7 @@ import (
 
 	"github.com/flux-sdk/flux/codec"
 	"github.com/flux-sdk/flux/internal/outbox"
+	"github.com/flux-sdk/flux/internal/session"
 )
 
 // subscription is one subscriber.
@@ -53,6 +54,7 @@ func (t *subTable) add(ts *topicSub) {
 		t.topics = make(map[string]*topicSub)
 	}
 	t.topics[ts.prefix] = ts
+	ts.c.sess.ExpectUnasked(1)
 	i, ok := slices.BinarySearchFunc(t.sizes, len(ts.prefix), bySize)
 	if !ok {
 		t.sizes = slices.Insert(t.sizes, i, prefixSize{bytes: len(ts.prefix)})
@@ -65,6 +67,7 @@ func (t *subTable) remove(ts *topicSub) {
 		return
 	}
 	delete(t.topics, ts.prefix)
+	ts.c.sess.ExpectUnasked(-1)
 	i, _ := slices.BinarySearchFunc(t.sizes, len(ts.prefix), bySize)
 	if t.sizes[i].count--; t.sizes[i].count == 0 {
 		t.sizes = slices.Delete(t.sizes, i, i+1)
@@ -86,28 +89,32 @@ func (t *subTable) matching(list []*subscription, topic string) []*subscription 
 	return list
 }
 
-// subscribe registers s and asks the broker for the prefix if nobody has yet.
+// subscribe adds s and asks the broker for the prefix if nobody has yet.
 func (c *conn) subscribe(ctx context.Context, s *subscription, prefix string) error {
 	for {
-		l, err := c.acquire(ctx, s.owner)
+		l, err := c.sess.WaitReady(ctx, s.owner.owner, nil)
 		if err != nil {
 			return err
 		}
-		err = c.subscribeLocked(l, s, prefix)
-		c.mu.Unlock()
-		c.flush(l)
-		if err == nil || !c.replaced(ctx, s.owner, l, err) {
+		err = c.addSubscriber(l, s, prefix)
+		l.Flush()
+		if err == nil || !c.sess.Replaced(ctx, s.owner.owner, l, err) {
 			return err
 		}
 	}
 }
 
-func (c *conn) subscribeLocked(l *link, s *subscription, prefix string) error {
+func (c *conn) addSubscriber(l *session.Link, s *subscription, prefix string) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if err := s.owner.Err(); err != nil { // its end must find s in the table
+		return err
+	}
 	ts := c.subs.topics[prefix]
 	if ts == nil {
 		ts = &topicSub{c: c, prefix: prefix, active: c.opts.noSubscribe}
 		if !ts.active {
-			if err := c.beginQuick(l, "event.subscribe", subscribeRequest{prefix}, ts); err != nil {
+			if err := c.sess.Ask(l, "event.subscribe", subscribeRequest{prefix}, ts); err != nil {
 				return err
 			}
 		}
@@ -134,22 +141,20 @@ func (c *conn) unsubscribe(s *subscription) {
 	ts := s.topic
 	ts.subs = without(ts.subs, s)
 	ts.waiting = without(ts.waiting, s)
-	c.dropIfUnused(ts)
-	l := c.link
+	c.unsubscribeIfUnusedLocked(ts)
 	c.mu.Unlock()
-	c.flush(l)
+	c.sess.Link().Flush()
 }
 
-// dropIfUnused ends a subscription at the broker that nobody needs; the caller
-// flushes. One that is not confirmed yet is dropped when it is. Called with mu
-// held.
-func (c *conn) dropIfUnused(ts *topicSub) {
+// unsubscribeIfUnusedLocked ends a subscription at the broker that nobody needs;
+// the caller flushes. One that is not confirmed yet is ended when it is.
+func (c *conn) unsubscribeIfUnusedLocked(ts *topicSub) {
 	if !ts.active || len(ts.subs)+len(ts.waiting) > 0 || c.subs.topics[ts.prefix] != ts {
 		return
 	}
 	c.subs.remove(ts)
-	if c.err == nil && !c.opts.noSubscribe {
-		c.beginQuick(c.link, "event.unsubscribe", subscribeRequest{ts.prefix}, ignoreReply{})
+	if !c.opts.noSubscribe {
+		c.sess.Ask(c.sess.Link(), "event.unsubscribe", subscribeRequest{ts.prefix}, discardSink{})
 	}
 }
 
@@ -161,32 +166,36 @@ func without(list []*subscription, s *subscription) []*subscription {
 	return slices.Delete(slices.Clone(list), i, i+1)
 }
 
-// ignoreReply is the sink of a request whose outcome changes nothing.
-type ignoreReply struct{}
-
-func (ignoreReply) reply(*codec.Message, bool) {}
-func (ignoreReply) fail(error)                 {}
-
-// reply is the broker's answer to event.subscribe. It runs on the reader, so
+// Reply is the broker's answer to event.subscribe. It runs on the reader, so
 // every event that arrives after it finds the subscribers.
-func (ts *topicSub) reply(m *codec.Message, _ bool) {
+func (ts *topicSub) Reply(m *codec.Message, _ bool) {
 	if m.Errnum != 0 {
-		ts.fail(remoteError(m.Topic, m))
+		ts.refuse(remoteError(m.Topic, m))
 		return
 	}
 	c := ts.c
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	ts.confirmLocked()
+	c.unsubscribeIfUnusedLocked(ts)
+}
+
+// confirmLocked notes that the broker sends the events.
+func (ts *topicSub) confirmLocked() {
 	ts.active = true
 	for _, s := range ts.waiting {
 		ts.subs = append(ts.subs, s)
 		close(s.ready)
 	}
 	ts.waiting = nil
-	c.dropIfUnused(ts)
 }
 
-func (ts *topicSub) fail(err error) {
+// Fail ends the wait of the subscribers.
+func (ts *topicSub) Fail(err error) {
+	ts.refuse(&opError{op: "call", topic: "event.subscribe", err: err})
+}
+
+func (ts *topicSub) refuse(err error) {
 	c := ts.c
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -198,16 +207,16 @@ func (ts *topicSub) fail(err error) {
 	ts.waiting = nil
 }
 
-// event gives an event to its subscribers. It belongs to the reader.
-func (c *conn) event(l *link, m *codec.Message) {
+// Event gives an event to its subscribers. It belongs to the reader.
+func (c *conn) Event(m *codec.Message) {
 	c.mu.Lock()
-	l.matched = c.subs.matching(l.matched[:0], m.Topic)
+	c.matched = c.subs.matching(c.matched[:0], m.Topic)
 	c.mu.Unlock()
-	if len(l.matched) == 0 {
+	if len(c.matched) == 0 {
 		return
 	}
 	e := newEvent(m, c.codec)
-	for _, s := range l.matched {
+	for _, s := range c.matched {
 		if s.match != "" && !codec.Match(s.match, m.Topic) {
 			continue
 		}
@@ -219,7 +228,7 @@ func (c *conn) event(l *link, m *codec.Message) {
 		}
 		c.watch.queued(s.topic.prefix, s.out.Depth)
 	}
-	clear(l.matched)
+	clear(c.matched)
 }
 
 // takeAll empties the table and returns the subscriptions that stood.
@@ -276,29 +285,29 @@ func (s *subscription) drop() { s.end(ErrClosed) }
 func (s *subscription) whenClosed(f func()) { s.out.WhenClosed(f) }
 
 // restoreSubs subscribes again to every prefix that still has subscribers.
-func (c *conn) restoreSubs(l *link) error {
+func (c *conn) restoreSubs(l *session.Link) error {
 	var waits []<-chan error
 	var err error
 	c.mu.Lock()
 	c.subs.deactivate() // the reader of the old link may have activated one
 	for _, ts := range c.subs.topics {
-		a := answer{make(chan error, 1)}
+		a := newErrorSink("event.subscribe")
 		again := &resubscribe{ts, a}
 		if c.opts.noSubscribe {
-			defer again.reply(&codec.Message{}, true)
+			defer again.Reply(&codec.Message{}, true)
 			continue
 		}
 		if len(ts.subs)+len(ts.waiting) == 0 {
 			c.subs.remove(ts)
 			continue
 		}
-		if err = c.beginQuick(l, "event.subscribe", subscribeRequest{ts.prefix}, again); err != nil {
+		if err = c.sess.Ask(l, "event.subscribe", subscribeRequest{ts.prefix}, again); err != nil {
 			break
 		}
 		waits = append(waits, a.ch)
 	}
 	c.mu.Unlock()
-	c.flush(l)
+	l.Flush()
 	for _, ch := range waits {
 		if e := <-ch; e != nil {
 			err = e
@@ -310,12 +319,12 @@ func (c *conn) restoreSubs(l *link) error {
 // resubscribe is the sink of an event.subscribe that restores a subscription.
 type resubscribe struct {
 	ts *topicSub
-	answer
+	errorSink
 }
 
-// reply runs on the reader: the gap item stands before every event of the new
+// Reply runs on the reader: the gap item stands before every event of the new
 // connection.
-func (r *resubscribe) reply(m *codec.Message, _ bool) {
+func (r *resubscribe) Reply(m *codec.Message, _ bool) {
 	ts, c := r.ts, r.ts.c
 	c.mu.Lock()
 	subs := slices.Clone(ts.subs)
@@ -323,8 +332,8 @@ func (r *resubscribe) reply(m *codec.Message, _ bool) {
 		ts.subs = nil
 		c.subs.remove(ts)
 	} else {
-		ts.active = true
-		c.dropIfUnused(ts)
+		ts.confirmLocked()
+		c.unsubscribeIfUnusedLocked(ts)
 	}
 	c.mu.Unlock()
 	for _, s := range subs {
@@ -338,4 +347,4 @@ func (r *resubscribe) reply(m *codec.Message, _ bool) {
 }
 
 // errRestored is the cause of the gap that a reconnect leaves.
-var errRestored = lostError(errors.New("restored"))
+var errRestored = session.LostError(errors.New("restored"))
