@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/flux-sdk/flux/codec"
+	"github.com/flux-sdk/flux/internal/ctxwatch"
 	"github.com/flux-sdk/flux/internal/session"
 )
 
@@ -253,7 +254,7 @@ func (cl *Client) Go(ctx context.Context, topic string, req any, opts ...CallOpt
 	defer u.release()
 	m := &u.m
 	if err := cl.build(ctx, "call", m, topic, req, o.nodeid); err != nil {
-		g.end(failed(err))
+		g.deliver(failed(err))
 		return g.ch
 	}
 	if cl.mustWait() {
@@ -263,18 +264,22 @@ func (cl *Client) Go(ctx context.Context, topic string, req any, opts ...CallOpt
 			if err != nil && (r.c == nil || r.Err() == nil) {
 				r = failed(err) // an interceptor's
 			}
-			g.end(r)
+			g.deliver(r)
 		}()
 		return g.ch
 	}
-	cancel := cancelRequest(m, o.cancelTopic)
+	var cancel any
+	if o.cancelTopic != "" {
+		request := cancelRequest(m, o.cancelTopic)
+		cancel = &request
+	}
 	g.Request = session.Request{Owner: cl.owner, Topic: topic, Sink: g, Watched: ctx.Done() != nil}
 	if err := cl.c.sess.Send(ctx, &g.Request, m); err != nil {
-		g.end(failed(sendError("call", topic, err)))
+		g.deliver(failed(sendError("call", topic, err)))
 		return g.ch
 	}
 	if g.Watched {
-		cl.c.ties.add(ctx, g, cancel)
+		cl.c.watches.Add(ctx, g, cancel)
 	}
 	return g.ch
 }
@@ -293,37 +298,40 @@ func (cl *Client) mustWait() bool {
 // of them unanswered, so it is kept small.
 type goCall struct {
 	session.Request
+	ctxwatch.Entry[goCall]
 	ch chan Response
-
-	// Guarded by ties.mu. The tie is untied once the call is over.
-	tie        *tie
-	prev, next *goCall
 }
 
 func (g *goCall) conn() *conn { return g.Owner.Holder.(*Client).c }
 
 // Reply sends the response to the channel.
 func (g *goCall) Reply(m *codec.Message, _ bool) {
-	g.end(newReply(g.Topic, m, g.Memory(), g.conn().codec))
+	g.deliver(newReply(g.Topic, m, g.Memory(), g.conn().codec))
 }
 
 // Fail sends an error to the channel.
-func (g *goCall) Fail(err error) { g.end(failed(&opError{op: "call", topic: g.Topic, err: err})) }
+func (g *goCall) Fail(err error) { g.deliver(failed(&opError{op: "call", topic: g.Topic, err: err})) }
 
-func (g *goCall) end(r Response) {
+// deliver sends the one Response and closes the channel.
+func (g *goCall) deliver(r Response) {
 	g.ch <- r
 	close(g.ch)
 	if g.Watched {
-		g.conn().ties.remove(g)
+		g.conn().watches.Remove(g)
 	}
 }
 
-// expire ends the call with its ctx.
-func (g *goCall) expire(ctx context.Context, cancel codec.Message) {
-	if s := g.conn().sess; s.Abandon(&g.Request) {
-		s.Cancel(&g.Request, &cancel)
-		g.end(failed(&opError{op: "call", topic: g.Topic, err: ctxError(ctx)}))
+// ContextEnded ends the call with its ctx. cancel is the request to send then, a
+// *codec.Message, or nil.
+func (g *goCall) ContextEnded(ctx context.Context, cancel any) {
+	s := g.conn().sess
+	if !s.Abandon(&g.Request) {
+		return
 	}
+	if m, ok := cancel.(*codec.Message); ok {
+		s.Cancel(&g.Request, m)
+	}
+	g.deliver(failed(&opError{op: "call", topic: g.Topic, err: ctxError(ctx)}))
 }
 
 // build makes m the request that Call, Go, Notify and Stream send.

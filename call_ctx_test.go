@@ -262,27 +262,15 @@ func TestCallCancelTopicAfterTheReply(t *testing.T) {
 	}
 }
 
-// size is how many ctxs are watched, and how many calls have them.
-func (t *ties) size() (watched, calls int) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	for _, w := range t.of {
-		for g := w.head; g != nil; g = g.next {
-			calls++
-		}
-	}
-	return len(t.of), calls
-}
-
 // Calls of few ctxs are answered and given up in any order; each has one end,
 // and it is the right one.
-func TestGoTies(t *testing.T) {
+func TestGoContexts(t *testing.T) {
 	for seed := range uint64(30) {
-		synctest.Test(t, func(t *testing.T) { goTies(t, rand.New(rand.NewPCG(seed, 4))) })
+		synctest.Test(t, func(t *testing.T) { goContexts(t, rand.New(rand.NewPCG(seed, 4))) })
 	}
 }
 
-func goTies(t *testing.T, rng *rand.Rand) {
+func goContexts(t *testing.T, rng *rand.Rand) {
 	var asked []*codec.Message
 	c, p := servePeer(t, func(_ *peer, m *codec.Message) { asked = append(asked, m) })
 	type call struct {
@@ -335,11 +323,11 @@ func goTies(t *testing.T, rng *rand.Rand) {
 			synctest.Wait()
 			renew(i)
 		}
-		if _, tied := c.c.ties.size(); tied != len(calls) {
-			t.Fatalf("%d calls are tied, want %d", tied, len(calls))
+		if _, members := c.c.watches.Size(); members != len(calls) {
+			t.Fatalf("%d calls are members, want %d", members, len(calls))
 		}
 	}
-	if watched, _ := c.c.ties.size(); watched > len(ctxs)+1 {
+	if watched, _ := c.c.watches.Size(); watched > len(ctxs)+1 {
 		t.Errorf("%d ctxs are watched", watched)
 	}
 	c.Close()
@@ -348,8 +336,8 @@ func goTies(t *testing.T, rng *rand.Rand) {
 			t.Errorf("after Close: %v", r.Err())
 		}
 	}
-	if watched, tied := c.c.ties.size(); watched+tied > 0 {
-		t.Errorf("after Close %d ctxs are watched for %d calls", watched, tied)
+	if watched, members := c.c.watches.Size(); watched+members > 0 {
+		t.Errorf("after Close %d ctxs are watched for %d calls", watched, members)
 	}
 }
 

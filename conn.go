@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 
 	"github.com/flux-sdk/flux/codec"
+	"github.com/flux-sdk/flux/internal/ctxwatch"
 	"github.com/flux-sdk/flux/internal/session"
 	"github.com/flux-sdk/flux/transport"
 )
@@ -30,7 +31,7 @@ type conn struct {
 	presetAttrs map[string]string // attributes that need no asking
 
 	unaries    sync.Pool // of *unary
-	ties       ties
+	watches    ctxwatch.Set[goCall, *goCall]
 	oldPublish atomic.Bool // the broker knows publishing by its old name only
 
 	matched []*subscription // of the event at hand; owned by the reading goroutine
@@ -127,7 +128,7 @@ func (c *conn) Restore(l *session.Link) error {
 
 // Ended ends all subscriptions and services.
 func (c *conn) Ended(err error) {
-	c.ties.close()
+	c.watches.Close()
 	c.mu.Lock()
 	subs := c.subs.takeAll()
 	servers := c.serversLocked()
