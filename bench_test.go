@@ -101,7 +101,7 @@ func BenchmarkMuxFind(b *testing.B) {
 			b.Run(fmt.Sprintf("%s/%d", kind, n), func(b *testing.B) {
 				b.ReportAllocs()
 				for b.Loop() {
-					if m.find(topic, false) == nil != (kind == "none") {
+					if m.findRoute(topic, false) == nil != (kind == "none") {
 						b.Fatal("wrong route")
 					}
 				}

@@ -133,8 +133,7 @@ func (cl *Client) Notify(ctx context.Context, topic string, req any, opts ...Cal
 }
 
 // Send accepts any message for sending, as it is (flux_send(3)). Of a request
-// that wants a response, whoever gets the response is not told: use
-// [Client.Do].
+// that wants a response nobody receives the response; use [Client.Do].
 func (cl *Client) Send(ctx context.Context, m *codec.Message) error {
 	own := *m
 	return cl.post(ctx, "send", &own)

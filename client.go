@@ -17,7 +17,7 @@ type Client struct {
 	c     *conn
 	owner *session.Owner
 
-	backlogs backlogs
+	unread unreadChannels
 
 	// Guarded by c.mu.
 	serving  map[*server]struct{}
@@ -71,7 +71,7 @@ func (cl *Client) Err() error { return cl.c.sess.Err(cl.owner) }
 // answered first. It may be called more than once and from anywhere; use
 // [Client.Shutdown] to let things finish.
 func (cl *Client) Close() error {
-	defer cl.backlogs.close()
+	defer cl.unread.abortAll()
 	open, last := cl.owner.Remove()
 	switch {
 	case !open:
@@ -83,7 +83,7 @@ func (cl *Client) Close() error {
 	c := cl.c
 	c.sess.End(ErrClosed)
 	err := c.sess.Close()
-	c.watch.close()
+	c.watch.waitForTrace()
 	return err
 }
 
@@ -92,14 +92,14 @@ func (cl *Client) endOwned() {
 	c := cl.c
 	any := cl.owner.EndRequests()
 	c.mu.Lock()
-	subs := c.subs.takeOwned(cl)
+	subs := c.subs.takeOwnedLocked(cl)
 	for _, s := range subs {
 		c.unsubscribeIfUnusedLocked(s.topic)
 	}
 	servers := slices.Collect(maps.Keys(cl.serving))
 	c.mu.Unlock()
 	for _, s := range subs {
-		s.end(ErrClosed)
+		s.endChannel(ErrClosed)
 	}
 	for _, s := range servers {
 		s.ownerClosed()

@@ -39,7 +39,7 @@ type conn struct {
 	// Guarded by mu.
 	mu       sync.Mutex
 	attrs    map[string]string // immutable attributes
-	subs     subTable
+	subs     subscriptionTable
 	services map[string]*server
 	fallback *server // WithHandler
 }
@@ -83,7 +83,7 @@ func (c *conn) Request(l *session.Link, m *codec.Message) {
 	case s == nil:
 		c.refuseWith(l, m, unknownMethod(m.Topic))
 	default:
-		s.request(l, m)
+		s.takeRequest(l, m)
 	}
 }
 
@@ -102,7 +102,7 @@ func (c *conn) Lost(l *session.Link, wasReady bool) {
 	c.mu.Lock()
 	if wasReady {
 		c.attrs = maps.Clone(c.presetAttrs)
-		c.subs.deactivate()
+		c.subs.deactivateLocked()
 	}
 	servers := c.serversLocked()
 	c.mu.Unlock()
@@ -130,12 +130,12 @@ func (c *conn) Restore(l *session.Link) error {
 func (c *conn) Ended(err error) {
 	c.watches.Close()
 	c.mu.Lock()
-	subs := c.subs.takeAll()
+	subs := c.subs.takeAllLocked(err)
 	servers := c.serversLocked()
 	c.services, c.fallback = nil, nil
 	c.mu.Unlock()
 	for _, s := range subs {
-		s.end(err)
+		s.endChannel(err)
 	}
 	for _, s := range servers {
 		s.connectionEnded(err)

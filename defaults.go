@@ -10,11 +10,11 @@ import (
 	"github.com/flux-sdk/flux/codec"
 )
 
-// convention deals with the messages by which requesters end their requests:
+// takeConvention deals with the messages by which requesters end their requests:
 // disconnect and cancel (RFC 6). It reports whether m is one. Neither is ever
 // answered, so what wants a response and is no proper cancel request is not
 // taken for one.
-func (s *server) convention(m *codec.Message) bool {
+func (s *server) takeConvention(m *codec.Message) bool {
 	method := m.Topic[strings.LastIndexByte(m.Topic, '.')+1:]
 	wanted := m.Flags&codec.FlagNoResponse == 0
 	switch {
@@ -22,8 +22,8 @@ func (s *server) convention(m *codec.Message) bool {
 		if wanted {
 			return false
 		}
-		for _, f := range s.endable(m, codec.MatchtagNone) {
-			f.drop(ErrPeerDisconnected)
+		for _, f := range s.endableBy(m, codec.MatchtagNone) {
+			f.endSilently(ErrPeerDisconnected)
 		}
 		return true
 	case method == "cancel", strings.HasSuffix(method, "-cancel"):
@@ -31,7 +31,7 @@ func (s *server) convention(m *codec.Message) bool {
 		if !ok {
 			return !wanted
 		}
-		for _, f := range s.endable(m, tag) {
+		for _, f := range s.endableBy(m, tag) {
 			f.peerCanceled()
 		}
 		return true
@@ -51,18 +51,18 @@ func cancelTag(m *codec.Message) (tag uint32, ok bool) {
 	return req.Matchtag, req.Matchtag != codec.MatchtagNone
 }
 
-// endable lists the requests that m's sender may end, all or those of one tag:
+// endableBy lists the requests that m's sender may end, all or those of one tag:
 // sent over the same connection by the same user, or by anybody if the sender
 // of m is the owner.
-func (s *server) endable(m *codec.Message, tag uint32) []*inflight {
+func (s *server) endableBy(m *codec.Message, tag uint32) []*inflight {
 	origin := m.Routes.Origin()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var requests, list []*inflight
 	if tag == codec.MatchtagNone {
-		requests = s.active.of(origin)
+		requests = s.requests.fromOrigin(origin)
 	} else {
-		requests = s.active.tagged(origin, tag)
+		requests = s.requests.withTag(origin, tag)
 	}
 	for _, f := range requests {
 		if Role(m.Rolemask)&RoleOwner != 0 || Role(m.Rolemask)&RoleUser != 0 && m.UserID == f.req.msg.UserID {

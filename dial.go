@@ -169,7 +169,8 @@ func ancestorLevels(path string) (levels int, all bool, err error) {
 		if path == "/" {
 			return 0, true, nil
 		}
-		return 0, false, fmt.Errorf("%s: %w; only / alone names the root instance, and a socket is local://PATH", path, transport.ErrInvalidURI)
+		return 0, false, fmt.Errorf("%s: %w; only / alone names the root instance, and a socket is local://PATH",
+			path, transport.ErrInvalidURI)
 	}
 	for elem := range strings.SplitSeq(path, "/") {
 		switch elem {

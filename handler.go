@@ -232,7 +232,7 @@ func (c *requestContext) cancel(cause error) {
 	}
 }
 
-func (c *requestContext) proper() context.Context {
+func (c *requestContext) makeReal() context.Context {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.real == nil {
@@ -253,7 +253,7 @@ func (c *requestContext) reason() error {
 
 func (c *requestContext) Deadline() (time.Time, bool) { return time.Time{}, false }
 
-func (c *requestContext) Done() <-chan struct{} { return c.proper().Done() }
+func (c *requestContext) Done() <-chan struct{} { return c.makeReal().Done() }
 
 func (c *requestContext) Err() error {
 	if c.ended.Load() {
@@ -268,5 +268,5 @@ func (c *requestContext) Value(key any) any {
 	if key == (requestKey{}) {
 		return c.req
 	}
-	return c.proper().Value(key)
+	return c.makeReal().Value(key)
 }

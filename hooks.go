@@ -101,7 +101,7 @@ func (w *observer) Sending(m *codec.Message, accept func() error) error {
 	defer w.mu.Unlock()
 	err := accept()
 	if err == nil {
-		w.message(w.hooks.Sent, own, nil)
+		w.addMessageLocked(w.hooks.Sent, own, nil)
 	}
 	return err
 }
@@ -114,7 +114,7 @@ func (w *observer) SendingSlowly(m *codec.Message, accept func() error) error {
 	}
 	sent := &outcome{known: make(chan struct{})}
 	w.mu.Lock()
-	w.message(w.hooks.Sent, copyOf(m), sent)
+	w.addMessageLocked(w.hooks.Sent, copyOf(m), sent)
 	w.mu.Unlock()
 	err := accept()
 	sent.ok = err == nil
@@ -142,15 +142,14 @@ func (w *observer) Received(m *codec.Message) {
 	own := *m
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.message(w.hooks.Received, &own, nil)
+	w.addMessageLocked(w.hooks.Received, &own, nil)
 }
 
-// message adds the notice of a message, which is not called if that was not sent.
-// Called with mu held.
-func (w *observer) message(hook func(*codec.Message), m *codec.Message, sent *outcome) {
+// addMessageLocked adds the notice of a message, which is not called if that was not sent.
+func (w *observer) addMessageLocked(hook func(*codec.Message), m *codec.Message, sent *outcome) {
 	size := len(m.Payload) + itemOverhead
 	add := func(q *noticeQueue, show func()) {
-		q.add(size, false, func() {
+		q.addNotice(size, false, func() {
 			if sent != nil {
 				if <-sent.known; !sent.ok {
 					return
@@ -173,25 +172,25 @@ func (w *observer) message(hook func(*codec.Message), m *codec.Message, sent *ou
 
 func (w *observer) Connected(reconnect bool) {
 	if w != nil && w.hooks.Connected != nil {
-		w.hooked.add(0, true, func() { w.hooks.Connected(reconnect) })
+		w.hooked.addNotice(0, true, func() { w.hooks.Connected(reconnect) })
 	}
 }
 
 func (w *observer) Disconnected(err error) {
 	if w != nil && w.hooks.Disconnected != nil {
-		w.hooked.add(0, true, func() { w.hooks.Disconnected(err) })
+		w.hooked.addNotice(0, true, func() { w.hooks.Disconnected(err) })
 	}
 }
 
 func (w *observer) slowConsumer(topic string) {
 	if w != nil && w.hooks.SlowConsumer != nil {
-		w.hooked.add(0, true, func() { w.hooks.SlowConsumer(topic) })
+		w.hooked.addNotice(0, true, func() { w.hooks.SlowConsumer(topic) })
 	}
 }
 
 func (w *observer) Retired(topic string, matchtag uint32) {
 	if w != nil && w.hooks.Retired != nil {
-		w.hooked.add(0, true, func() { w.hooks.Retired(topic, matchtag) })
+		w.hooked.addNotice(0, true, func() { w.hooks.Retired(topic, matchtag) })
 	}
 }
 
@@ -201,13 +200,13 @@ func (w *observer) queued(topic string, depth func() (messages, bytes int)) {
 		return
 	}
 	if messages, bytes := depth(); messages > 1 {
-		w.hooked.add(itemOverhead, false, func() { w.hooks.Queued(topic, messages, bytes) })
+		w.hooked.addNotice(itemOverhead, false, func() { w.hooks.Queued(topic, messages, bytes) })
 	}
 }
 
-// close waits a bounded time for the trace to be written. It does not wait for
+// waitForTrace waits a bounded time for the trace to be written. It does not wait for
 // hooks, because one of them may be closing the client.
-func (w *observer) close() {
+func (w *observer) waitForTrace() {
 	if w == nil || w.traced == nil {
 		return
 	}
@@ -237,7 +236,7 @@ type noticeQueue struct {
 	mu      sync.Mutex
 	list    []notice
 	bytes   int
-	left    int // notices left out since the last one in the list
+	leftOut int // notices left out since the last one in the list
 	running bool
 	idle    chan struct{} // closed when there is nothing to do; nil while nobody waits
 }
@@ -247,12 +246,12 @@ type notice struct {
 	call func()
 }
 
-// add adds a notice. One that need not be called may be left out.
-func (q *noticeQueue) add(size int, always bool, call func()) {
+// addNotice adds a notice. One that need not be called may be left out.
+func (q *noticeQueue) addNotice(size int, always bool, call func()) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if !always && (len(q.list) >= noticeLimit || q.bytes+size > noticeBytes && len(q.list) > 0) {
-		q.left++
+		q.leftOut++
 		return
 	}
 	q.tellMissedLocked()
@@ -260,20 +259,20 @@ func (q *noticeQueue) add(size int, always bool, call func()) {
 	q.bytes += size
 	if !q.running {
 		q.running = true
-		go q.run()
+		go q.runNotices()
 	}
 }
 
 // tellMissedLocked adds the notice of those that were left out.
 func (q *noticeQueue) tellMissedLocked() {
-	if n := q.left; n > 0 {
-		q.left = 0
+	if n := q.leftOut; n > 0 {
+		q.leftOut = 0
 		q.list = append(q.list, notice{0, func() { q.missed(n) }})
 	}
 }
 
-// run calls what is due until nothing is.
-func (q *noticeQueue) run() {
+// runNotices calls what is due until nothing is.
+func (q *noticeQueue) runNotices() {
 	for {
 		q.mu.Lock()
 		q.tellMissedLocked() // there is room
@@ -290,13 +289,13 @@ func (q *noticeQueue) run() {
 		}
 		q.mu.Unlock()
 		for _, n := range list {
-			q.call(n)
+			q.callNotice(n)
 		}
 	}
 }
 
-// call calls one. A panic is a bug of the hook's and must not stay hidden.
-func (q *noticeQueue) call(n notice) {
+// callNotice calls one. A panic is a bug of the hook's and must not stay hidden.
+func (q *noticeQueue) callNotice(n notice) {
 	defer func() {
 		if p := recover(); p != nil {
 			log := q.log

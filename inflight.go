@@ -28,8 +28,8 @@ var (
 	errHandlerEnded = errors.New("handler has returned")
 )
 
-// inflight is one request that a handler has: it sees to exactly one terminal
-// reply, or none where none is due.
+// inflight is one request that was accepted. It is its handler's Responder, and
+// sends exactly one terminal reply, or none where none is due.
 type inflight struct {
 	s     *server
 	l     *session.Link
@@ -38,31 +38,34 @@ type inflight struct {
 	ctx   requestContext
 
 	// Guarded by s.mu.
-	from       *sender
-	prev, next *inflight // in accepted
+	requester  *requester
+	prev, next *inflight // of the same requester and matchtag
 	started    bool      // its turn has come
 
+	// Guarded by mu.
 	mu       sync.Mutex
-	over     error // not nil: nothing more is sent, and why
+	endErr   error // not nil: nothing more is sent, and why
 	answered bool  // Respond was called
-	failed   error // what kept the one response from being sent
+	sendErr  error // what kept the one response from being sent
 }
 
 // Respond sends the one response, or an item of a stream.
-func (f *inflight) Respond(v any) error { return f.send(v, true) }
+func (f *inflight) Respond(v any) error { return f.respond(v, true) }
 
 // Send sends an item of a stream.
 func (f *inflight) Send(v any) error {
 	if !f.req.Streaming() && !f.req.NoResponse() {
 		return errSendUnary
 	}
-	return f.send(v, false)
+	return f.respond(v, false)
 }
 
-func (f *inflight) send(v any, respond bool) error {
+// respond encodes and queues a response. It waits while the connection takes no
+// more.
+func (f *inflight) respond(v any, respond bool) error {
 	payload, err := codec.EncodePayload(v, f.s.c.codec.Marshal)
 	if err != nil {
-		return f.failing(err)
+		return f.keepSendErr(err)
 	}
 	// A connection that takes no more holds up this handler only, and no longer
 	// than the request lasts.
@@ -73,83 +76,84 @@ func (f *inflight) send(v any, respond bool) error {
 	}
 	if err != nil {
 		if f.ctx.Err() != nil {
-			return f.reason()
+			return f.endReason()
 		}
 		return err
 	}
-	if err := f.queue(payload, respond); err != nil || f.req.NoResponse() {
+	if err := f.queueOnce(payload, respond); err != nil || f.req.NoResponse() {
 		return err
 	}
-	f.flush(!respond)
+	f.flushResponse(!respond)
 	return nil
 }
 
-// failing keeps what kept a response from being sent: a handler that ignores it
-// and returns nil has not answered with an empty success.
-func (f *inflight) failing(err error) error {
+// keepSendErr remembers why a response was not sent, because a handler that ignores
+// the error and returns nil has not answered with an empty success.
+func (f *inflight) keepSendErr(err error) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.failed = err
+	f.sendErr = err
 	return err
 }
 
-// flush starts the writing of what was queued, possibly with what follows soon.
-// For the one response of an inline handler, server.nextInLane does that.
-func (f *inflight) flush(soon bool) {
+// flushResponse starts the writing of what was queued, possibly with what follows soon.
+// For the one response of an inline handler, server.nextOrdered does that.
+func (f *inflight) flushResponse(soon bool) {
 	if f.route.opts.inline && !f.req.Streaming() {
 		return
 	}
 	f.l.FlushSoon(soon)
 }
 
-// reason is why the request is over, for a handler whose ctx has ended.
-func (f *inflight) reason() error {
+// endReason is why the request is over, for a handler whose ctx has ended.
+func (f *inflight) endReason() error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.over != nil {
-		return f.over
+	if f.endErr != nil {
+		return f.endErr
 	}
 	return f.ctx.reason()
 }
 
-// open reports whether the request has not been ended, as it has once it is
+// isOpen reports whether the request has not been ended, as it has once it is
 // answered, even if its handler has not returned.
-func (f *inflight) open() bool {
+func (f *inflight) isOpen() bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return f.over == nil
+	return f.endErr == nil
 }
 
-// queue accepts a response under the lock, so that none follows the terminal
+// queueOnce accepts a response under the lock, so that none follows the terminal
 // one; it does no I/O there.
-func (f *inflight) queue(payload []byte, respond bool) error {
+func (f *inflight) queueOnce(payload []byte, respond bool) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	switch {
-	case f.over != nil:
-		return f.over
+	case f.endErr != nil:
+		return f.endErr
 	case f.answered:
 		return errAnswered
 	}
-	if err := f.queueResponse(payload); err != nil {
-		f.failed = err
+	if err := f.queueResponseLocked(payload); err != nil {
+		f.sendErr = err
 		return err
 	}
 	if respond {
 		f.answered = true
 		if !f.req.Streaming() {
-			f.over = errAnswered
+			f.endErr = errAnswered
 		}
 	}
 	return nil
 }
 
-// queueResponse accepts a response with a payload. Called with mu held.
-func (f *inflight) queueResponse(payload []byte) error {
+// queueResponseLocked accepts a response with a payload.
+func (f *inflight) queueResponseLocked(payload []byte) error {
 	c, m := f.s.c, codec.NewResponse(&f.req.msg)
 	m.Payload = payload
 	if !c.sess.Fits(m) {
-		return fmt.Errorf("%w: response with a payload of %d bytes, limit %d", codec.ErrTooLarge, len(payload), c.sess.MaxBody())
+		return fmt.Errorf("%w: response with a payload of %d bytes, limit %d",
+			codec.ErrTooLarge, len(payload), c.sess.MaxBody())
 	}
 	if f.req.NoResponse() {
 		return nil
@@ -157,34 +161,34 @@ func (f *inflight) queueResponse(payload []byte) error {
 	return c.sess.Queue(f.l, m)
 }
 
-// end queues the terminal reply, without waiting, unless it has been sent;
+// endWith queues the terminal reply, without waiting, unless it has been sent;
 // reason is what the handler gets to hear if it goes on responding. It reports
 // whether the request was still open. The caller flushes.
-func (f *inflight) end(errno Errno, text string, reason error) (ended bool) {
+func (f *inflight) endWith(errno Errno, text string, reason error) (ended bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	ended = f.over == nil
+	ended = f.endErr == nil
 	if ended {
 		f.s.c.answer(f.l, &f.req.msg, errno, text)
 	}
-	if ended || f.over == errAnswered {
-		f.over = reason
+	if ended || f.endErr == errAnswered {
+		f.endErr = reason
 	}
 	return ended
 }
 
-// finish ends the request with what its handler returned and sends it.
-func (f *inflight) finish(errno Errno, text string) {
-	if f.end(errno, text, errHandlerEnded) && !f.req.NoResponse() {
-		f.flush(false)
+// finishHandled ends the request with what its handler returned and sends it.
+func (f *inflight) finishHandled(errno Errno, text string) {
+	if f.endWith(errno, text, errHandlerEnded) && !f.req.NoResponse() {
+		f.flushResponse(false)
 	}
 }
 
-// drop ends the request without a reply: nobody is there to get it.
-func (f *inflight) drop(cause error) {
+// endSilently ends the request without a reply, because the requester is gone.
+func (f *inflight) endSilently(cause error) {
 	f.mu.Lock()
-	if f.over == nil {
-		f.over = cause
+	if f.endErr == nil {
+		f.endErr = cause
 	}
 	f.mu.Unlock()
 	f.ctx.cancel(cause)
@@ -194,25 +198,25 @@ func (f *inflight) drop(cause error) {
 // handler that sees its ctx end must not get to answer before.
 func (f *inflight) peerCanceled() {
 	if f.req.Streaming() {
-		f.end(ENODATA, "", ErrPeerCanceled)
+		f.endWith(ENODATA, "", ErrPeerCanceled)
 	} else {
-		f.end(ECANCELED, "", ErrPeerCanceled)
+		f.endWith(ECANCELED, "", ErrPeerCanceled)
 	}
 	f.ctx.cancel(ErrPeerCanceled)
 }
 
 // serveEnded is the service's end of the request.
 func (f *inflight) serveEnded() (ended bool) {
-	ended = f.end(ECANCELED, f.s.endedText(), ErrServeEnded)
+	ended = f.endWith(ECANCELED, f.s.endedText(), ErrServeEnded)
 	f.ctx.cancel(ErrServeEnded)
 	return ended
 }
 
-// outcome is the terminal reply to a request whose handler returned err.
-func (f *inflight) outcome(err error) (Errno, string) {
+// terminalReply is the terminal reply to a request whose handler returned err.
+func (f *inflight) terminalReply(err error) (Errno, string) {
 	if err == nil && !f.req.Streaming() {
 		f.mu.Lock()
-		err = f.failed
+		err = f.sendErr
 		f.mu.Unlock()
 	}
 	switch {
@@ -273,54 +277,54 @@ func cleanText(s string) string {
 	return strings.ToValidUTF8(strings.ReplaceAll(s, "\x00", "\\0"), "\ufffd")
 }
 
-// accepted are the requests that a server has taken and whose handlers have not
-// returned. They are found by their sender, whose cancel and disconnect
-// messages are dealt with on the reader however many requests there are.
-type accepted struct {
-	n     int
-	peers map[string]*sender // by origin
-	last  *sender            // of the newest request, which the next one often has too
-	route []byte             // of that request
+// requestTable holds the requests that a server has accepted and whose handlers
+// have not returned. It finds them by their sender, because the sender's cancel and
+// disconnect messages are dealt with on the reader. Guarded by server.mu.
+type requestTable struct {
+	count         int
+	requesters    map[string]*requester // by origin
+	lastRequester *requester            // of the newest request, because the next often has the same
+	lastRoute     []byte                // of that request
 }
 
-// sender is the connection that requests came over, and those of them that are
-// being handled, by matchtag; further ones of the same tag are linked.
-type sender struct {
+// requester is a connection that requests came over, with those that have not been
+// handled, by matchtag. Further ones of the same tag are linked.
+type requester struct {
 	origin string
-	tags   map[uint32]*inflight
+	byTag  map[uint32]*inflight
 }
 
-func (a *accepted) add(f *inflight) {
-	a.n++
-	if a.last == nil || !bytes.Equal(a.route, f.req.msg.Routes) {
-		a.find(f.req.msg.Routes)
+func (t *requestTable) addRequest(f *inflight) {
+	t.count++
+	if t.lastRequester == nil || !bytes.Equal(t.lastRoute, f.req.msg.Routes) {
+		t.useRequester(f.req.msg.Routes)
 	}
-	f.from = a.last
-	if len(f.from.tags) == 0 {
-		a.peers[f.from.origin] = f.from
+	f.requester = t.lastRequester
+	if len(f.requester.byTag) == 0 {
+		t.requesters[f.requester.origin] = f.requester
 	}
 	tag := f.req.msg.Matchtag
-	if f.next = f.from.tags[tag]; f.next != nil {
+	if f.next = f.requester.byTag[tag]; f.next != nil {
 		f.next.prev = f
 	}
-	f.from.tags[tag] = f
+	f.requester.byTag[tag] = f
 }
 
-// find makes the sender with these routes the last one.
-func (a *accepted) find(routes codec.Routes) {
-	if a.peers == nil {
-		a.peers = make(map[string]*sender)
+// useRequester makes the requester with these routes the last one.
+func (t *requestTable) useRequester(routes codec.Routes) {
+	if t.requesters == nil {
+		t.requesters = make(map[string]*requester)
 	}
-	a.route = append(a.route[:0], routes...)
+	t.lastRoute = append(t.lastRoute[:0], routes...)
 	origin := routes.Origin()
-	if a.last = a.peers[origin]; a.last == nil {
-		a.last = &sender{origin, make(map[uint32]*inflight)}
+	if t.lastRequester = t.requesters[origin]; t.lastRequester == nil {
+		t.lastRequester = &requester{origin, make(map[uint32]*inflight)}
 	}
 }
 
-func (a *accepted) remove(f *inflight) {
-	a.n--
-	tags := f.from.tags
+func (t *requestTable) removeRequest(f *inflight) {
+	t.count--
+	tags := f.requester.byTag
 	switch {
 	case f.prev != nil:
 		f.prev.next = f.next
@@ -329,7 +333,7 @@ func (a *accepted) remove(f *inflight) {
 	default:
 		delete(tags, f.req.msg.Matchtag)
 		if len(tags) == 0 {
-			delete(a.peers, f.from.origin)
+			delete(t.requesters, f.requester.origin)
 		}
 	}
 	if f.next != nil {
@@ -338,36 +342,36 @@ func (a *accepted) remove(f *inflight) {
 	f.prev, f.next = nil, nil
 }
 
-// tagged lists the requests of one sender with one matchtag: more than one if
+// withTag lists the requests of one sender with one matchtag: more than one if
 // the tag was used again after a response and before the handler's return.
-func (a *accepted) tagged(origin string, tag uint32) (list []*inflight) {
-	if p := a.peers[origin]; p != nil {
-		for f := p.tags[tag]; f != nil; f = f.next {
+func (t *requestTable) withTag(origin string, tag uint32) (list []*inflight) {
+	if p := t.requesters[origin]; p != nil {
+		for f := p.byTag[tag]; f != nil; f = f.next {
 			list = append(list, f)
 		}
 	}
 	return list
 }
 
-// of lists the requests of one sender.
-func (a *accepted) of(origin string) (list []*inflight) {
-	if p := a.peers[origin]; p != nil {
+// fromOrigin lists the requests of one sender.
+func (t *requestTable) fromOrigin(origin string) (list []*inflight) {
+	if p := t.requesters[origin]; p != nil {
 		list = p.appendTo(list)
 	}
 	return list
 }
 
-// all lists every request.
-func (a *accepted) all() []*inflight {
-	list := make([]*inflight, 0, a.n)
-	for _, p := range a.peers {
+// list lists every request.
+func (t *requestTable) list() []*inflight {
+	list := make([]*inflight, 0, t.count)
+	for _, p := range t.requesters {
 		list = p.appendTo(list)
 	}
 	return list
 }
 
-func (p *sender) appendTo(list []*inflight) []*inflight {
-	for _, f := range p.tags {
+func (p *requester) appendTo(list []*inflight) []*inflight {
+	for _, f := range p.byTag {
 		for ; f != nil; f = f.next {
 			list = append(list, f)
 		}

@@ -48,7 +48,9 @@ func NewLogHandler(ctx context.Context, c *Client, opts *slog.HandlerOptions) (*
 	}
 	replace := o.ReplaceAttr
 	o.ReplaceAttr = func(groups []string, a slog.Attr) slog.Attr {
-		if len(groups) == 0 && (a.Key == slog.LevelKey && a.Value.Any() == noLevel || a.Key == slog.MessageKey && a.Value.String() == noMessageText) {
+		ownField := a.Key == slog.LevelKey && a.Value.Any() == noLevel ||
+			a.Key == slog.MessageKey && a.Value.String() == noMessageText
+		if len(groups) == 0 && ownField {
 			return slog.Attr{} // the line's own fields say that
 		}
 		if replace != nil {

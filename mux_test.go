@@ -88,7 +88,7 @@ func playMux(data []byte) error {
 			}
 		}
 		for _, topic := range modelTopics {
-			if got, want := names[m.find(topic, false)], model.find(topic); got != want {
+			if got, want := names[m.findRoute(topic, false)], model.find(topic); got != want {
 				return fmt.Errorf("%q: %q goes to %d, want %d", log, topic, got, want)
 			}
 		}
@@ -152,7 +152,7 @@ func TestMuxConcurrent(t *testing.T) {
 		}
 	}()
 	for {
-		if r := m.find("a.b", false); r == nil {
+		if r := m.findRoute("a.b", false); r == nil {
 			t.Fatal("no route")
 		}
 		select {
@@ -415,7 +415,7 @@ func TestMuxPanics(t *testing.T) {
 		})
 	}
 	// None of these left anything behind.
-	if m.find("calc.nil", true) != nil || len(m.exact["calc.add"]) != 1 || len(m.globs) != 1 {
+	if m.findRoute("calc.nil", true) != nil || len(m.exact["calc.add"]) != 1 || len(m.globs) != 1 {
 		t.Error("a panic changed the mux")
 	}
 }

@@ -28,7 +28,9 @@ const (
 // received it. A client that subscribes to the topic receives its own event
 // before Publish returns. Events of one publisher keep their order, but one that
 // is published [Unconfirmed] may be overtaken by one that is not.
-func (cl *Client) Publish(ctx context.Context, topic string, payload any, opts ...PublishOption) (seq uint32, err error) {
+func (cl *Client) Publish(
+	ctx context.Context, topic string, payload any, opts ...PublishOption,
+) (seq uint32, err error) {
 	var o publishOptions
 	for _, opt := range opts {
 		opt.applyPublish(&o)
@@ -41,7 +43,8 @@ func (cl *Client) Publish(ctx context.Context, topic string, payload any, opts .
 		return 0, cl.publishDirect(ctx, topic, b, o)
 	}
 	if !utf8.ValidString(topic) {
-		return 0, &opError{op: "publish", topic: fmt.Sprintf("%q", topic), err: errors.New("topic is not valid UTF-8, which a confirmed publish needs")}
+		err := errors.New("topic is not valid UTF-8, which a confirmed publish needs")
+		return 0, &opError{op: "publish", topic: fmt.Sprintf("%q", topic), err: err}
 	}
 	reply, err := cl.callPublish(ctx, ownJSON(publishRequest{topic, o.flags(), b}))
 	if err == nil {
@@ -260,7 +263,7 @@ func (cl *Client) Subscribe(ctx context.Context, prefix string, opts ...Subscrib
 		return nil, &opError{op: "subscribe", topic: prefix, err: ctxError(ctx)}
 	}
 	if ctx.Done() != nil {
-		s.watch(ctx)
+		s.endWithContext(ctx)
 	}
 	return s.out.Chan(), nil
 }

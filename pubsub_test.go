@@ -605,7 +605,7 @@ func TestSubscribeChurn(t *testing.T) {
 	}
 	b.mu.Unlock()
 	c.c.mu.Lock()
-	if ts := c.c.subs.topics["churn.5"]; len(c.c.subs.topics) != 1 || len(c.c.subs.sizes) != 1 || len(ts.subs) != 1 || len(ts.waiting) != 0 {
+	if ts := c.c.subs.topics["churn.5"]; len(c.c.subs.topics) != 1 || len(c.c.subs.sizes) != 1 || len(ts.subscribers) != 1 || len(ts.waiting) != 0 {
 		t.Errorf("the client has %v, %v", c.c.subs.topics, c.c.subs.sizes)
 	}
 	c.c.mu.Unlock()

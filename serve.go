@@ -27,7 +27,7 @@ var ErrDrainTimeout = errors.New("requests not answered within the drain timeout
 // Serve registers a service at the client's broker and answers its requests
 // with h until ctx ends (flux_service_register(3)). The service's name is the
 // part of a topic before the first period; letters, digits, '-' and '_'. A
-// guest may register only names that start with his userid and a '-'.
+// guest may register only names that start with the guest's userid and a '-'.
 //
 // Requests run on goroutines of their own, [MaxInFlight] at a time; then 1024
 // wait, and more are refused with EAGAIN. Every request gets exactly one end. A
@@ -71,13 +71,13 @@ func (cl *Client) Serve(ctx context.Context, service string, h Handler, opts ...
 		}
 		select {
 		case <-ctx.Done():
-			err = s.drain()
+			err = s.drainService()
 		case <-s.stop:
-			err = s.drain()
+			err = s.drainService()
 		case <-s.ended:
 			err = s.err
 		}
-		s.leave()
+		s.removeFromTables()
 	}
 	if err != nil {
 		return &opError{op: "serve", topic: service, err: err}
@@ -126,7 +126,7 @@ func (s *server) register(ctx context.Context) error {
 		return err
 	}
 	for {
-		err = s.add(ctx, l)
+		err = s.askForName(ctx, l)
 		if !errors.Is(err, ErrConnLost) || !c.sess.Replaced(ctx, s.owner.owner, l, err) {
 			break
 		}
@@ -139,8 +139,8 @@ func (s *server) register(ctx context.Context) error {
 		err = errStopped
 	}
 	if err != nil {
-		s.leave()
-		return s.registerError(err)
+		s.removeFromTables()
+		return s.explainRefusal(err)
 	}
 	return nil
 }
@@ -168,10 +168,10 @@ func (s *server) enter() error {
 	return nil
 }
 
-// add asks the broker for the name.
-func (s *server) add(ctx context.Context, l *session.Link) error {
+// askForName asks the broker for the name.
+func (s *server) askForName(ctx context.Context, l *session.Link) error {
 	s.c.mu.Lock()
-	s.on = l
+	s.askedOn = l
 	s.c.mu.Unlock()
 	a := newErrorSink("service.add")
 	s.c.askWith(l, "service.add", serviceRequest{s.name}, registering{s, a}, a)
@@ -193,7 +193,7 @@ var errStopped = errors.New("stopped before the service stood")
 // stillAdding deals with a registration that is not wanted any more. One that
 // the broker has made already has requests to drain and is no error.
 func (s *server) stillAdding(l *session.Link, added <-chan error, reason error) error {
-	s.refuse()
+	s.refuseRequests()
 	select {
 	case err := <-added:
 		return err
@@ -204,26 +204,28 @@ func (s *server) stillAdding(l *session.Link, added <-chan error, reason error) 
 	}
 }
 
-// registerError says what to do about a refused registration.
-func (s *server) registerError(err error) error {
+// explainRefusal says what to do about a refused registration.
+func (s *server) explainRefusal(err error) error {
 	switch {
 	case errors.Is(err, EEXIST):
-		return fmt.Errorf("the name is taken on this rank by another client or a broker module; stop that one or choose another name: %w", err)
+		return fmt.Errorf("the name is taken on this rank by another client or a broker module; "+
+			"stop that one or choose another name: %w", err)
 	case errors.Is(err, EPERM):
 		uid := strconv.Itoa(os.Getuid())
 		if set := s.c.opts.userid; set != nil {
 			uid = strconv.FormatUint(uint64(*set), 10)
 		}
-		return fmt.Errorf("a guest may only register names that start with his userid and a '-', such as %q: %w", uid+"-"+s.name, err)
+		return fmt.Errorf("a guest may only register names that start with the guest's userid and a '-', such as %q: %w",
+			uid+"-"+s.name, err)
 	}
 	return err
 }
 
-// drain ends the service after the end of Serve's ctx: nothing accepted stays
+// drainService ends the service after the end of Serve's ctx: nothing accepted stays
 // without an answer. The server stays in the table until it is over, so that
 // requests still on their way are refused and the end of the connection finds
 // those it holds.
-func (s *server) drain() error {
+func (s *server) drainService() error {
 	timeout, cancel := context.WithTimeout(context.WithoutCancel(s.base), s.opts.drainTimeout)
 	defer cancel()
 	idle := s.stopAccepting()
@@ -246,7 +248,7 @@ func (s *server) drain() error {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.cut
+	return s.drainErr
 }
 
 // stopAccepting makes the server refuse requests and ends its streams, at once
@@ -256,12 +258,12 @@ func (s *server) stopAccepting() <-chan struct{} {
 	var running, waiting []*inflight
 	s.mu.Lock()
 	s.draining = true
-	if s.active.n == 0 {
+	if s.requests.count == 0 {
 		close(idle)
 	} else {
 		s.idle = idle
 	}
-	for _, f := range s.active.all() {
+	for _, f := range s.requests.list() {
 		switch {
 		case !f.req.Streaming():
 		case f.started:

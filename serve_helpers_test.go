@@ -282,11 +282,11 @@ func (f *front) books(name string, running, waiting, active int) {
 	f.c.c.mu.Unlock()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.running != running || len(s.waiting) != waiting || s.active.n != active {
+	if s.running != running || len(s.waiting) != waiting || s.requests.count != active {
 		f.t.Errorf("%d requests are running, %d waiting, %d in all, want %d, %d, %d",
-			s.running, len(s.waiting), s.active.n, running, waiting, active)
+			s.running, len(s.waiting), s.requests.count, running, waiting, active)
 	}
-	if active == 0 && (len(s.active.peers) != 0 || len(s.lanes) != 0) {
-		f.t.Errorf("%d senders and %d lanes are left", len(s.active.peers), len(s.lanes))
+	if active == 0 && (len(s.requests.requesters) != 0 || len(s.ordered) != 0) {
+		f.t.Errorf("%d senders and %d lanes are left", len(s.requests.requesters), len(s.ordered))
 	}
 }

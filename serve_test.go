@@ -114,7 +114,7 @@ func TestServeRefused(t *testing.T) {
 		want  string
 	}{
 		{EEXIST, nil, "choose another name"},
-		{EPERM, nil, `start with his userid and a '-', such as "` + uid + `-calc"`},
+		{EPERM, nil, `start with the guest's userid and a '-', such as "` + uid + `-calc"`},
 		{EPERM, []DialOption{WithUserID(1234)}, `such as "1234-calc"`},
 		{EINVAL, nil, "service.add"},
 		{Errno(524), nil, "errno 524"},

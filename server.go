@@ -14,8 +14,8 @@ import (
 	"github.com/flux-sdk/flux/internal/session"
 )
 
-// server is one Serve: it finds the handlers of requests, keeps track of them,
-// and ends them.
+// server is one Serve. It finds the handlers of requests, keeps track of them, and
+// ends them.
 type server struct {
 	c        *conn
 	owner    *Client
@@ -27,14 +27,15 @@ type server struct {
 	opts     serveOptions
 	base     context.Context // the values of Serve's ctx, without its end
 
+	// Guarded by mu.
 	mu       sync.Mutex
-	active   accepted
-	running  int
-	waiting  []*inflight
-	lanes    map[*Route]*lane
-	draining bool
-	idle     chan struct{} // closed when active is empty; nil while nobody waits
-	cut      error         // what kept requests from being drained
+	requests requestTable
+	running  int                      // handlers that are not in an orderedQueue
+	waiting  []*inflight              // for one of them to return
+	ordered  map[*Route]*orderedQueue // by orderedKey
+	draining bool                     // nothing more is accepted
+	idle     chan struct{}            // closed when requests is empty; nil while nobody waits
+	drainErr error                    // what kept requests from being drained
 
 	serverLife
 }
@@ -43,7 +44,7 @@ func newServer(c *conn, owner *Client, name string, h Handler, ctx context.Conte
 	s := &server{
 		c: c, owner: owner, name: name, h: h, opts: o,
 		base:       context.WithoutCancel(ctx),
-		lanes:      make(map[*Route]*lane),
+		ordered:    make(map[*Route]*orderedQueue),
 		serverLife: newServerLife(),
 	}
 	if s.mux, _ = h.(*ServeMux); s.mux == nil {
@@ -55,9 +56,9 @@ func newServer(c *conn, owner *Client, name string, h Handler, ctx context.Conte
 	return s
 }
 
-// request takes a request of this service. It runs on the reader and does not
+// takeRequest takes a request of this service. It runs on the reader and does not
 // wait.
-func (s *server) request(l *session.Link, m *codec.Message) {
+func (s *server) takeRequest(l *session.Link, m *codec.Message) {
 	route, err := s.route(m)
 	if err == nil && route == nil {
 		return // it was for the server itself
@@ -81,16 +82,16 @@ func (s *server) newInflight(l *session.Link, m *codec.Message, route *Route) *i
 // that m is dealt with.
 func (s *server) route(m *codec.Message) (r *Route, err error) {
 	if s.mux != nil {
-		r = s.mux.find(m.Topic, true)
+		r = s.mux.findRoute(m.Topic, true)
 	}
 	if r == nil {
-		if s.convention(m) {
+		if s.takeConvention(m) {
 			return nil, nil
 		}
 		r = s.defaults[m.Topic]
 	}
 	if r == nil && s.mux != nil {
-		r = s.mux.find(m.Topic, false)
+		r = s.mux.findRoute(m.Topic, false)
 	}
 	if r == nil {
 		r = s.plain
@@ -98,10 +99,10 @@ func (s *server) route(m *codec.Message) (r *Route, err error) {
 	if r == nil {
 		return nil, unknownMethod(m.Topic)
 	}
-	return r, r.opts.check(m)
+	return r, r.opts.checkRequest(m)
 }
 
-// endedText tells a requester why his request got no better answer.
+// endedText is the text for requests that the end of the service answers.
 func (s *server) endedText() string {
 	if s.name == "" {
 		return ErrServeEnded.Error()
@@ -126,7 +127,7 @@ func serviceOf(topic string) string {
 type serverLife struct {
 	// Guarded by conn.mu.
 	registered bool          // the broker is to know it
-	on         *session.Link // where the broker was asked for the name last
+	askedOn    *session.Link // where the broker was asked for the name last
 
 	stopping sync.Once
 	stop     chan struct{} // closed to end it as the end of Serve's ctx does
@@ -143,8 +144,8 @@ func newServerLife() serverLife {
 // stopSoon ends the server as the end of Serve's ctx does.
 func (s *serverLife) stopSoon() { s.stopping.Do(func() { close(s.stop) }) }
 
-// fail makes Serve return err.
-func (s *serverLife) fail(err error) {
+// endNow makes Serve return err.
+func (s *serverLife) endNow(err error) {
 	s.failing.Do(func() {
 		s.err = err
 		close(s.ended)
@@ -153,9 +154,9 @@ func (s *serverLife) fail(err error) {
 
 // linkLost ends the requests that came over a link that is gone.
 func (s *server) linkLost(l *session.Link) {
-	for _, f := range s.cutOff(ErrConnLost) {
+	for _, f := range s.aboutToEnd(ErrConnLost) {
 		if f.l == l {
-			f.drop(ErrConnLost)
+			f.endSilently(ErrConnLost)
 		}
 	}
 }
@@ -163,31 +164,31 @@ func (s *server) linkLost(l *session.Link) {
 // connectionEnded ends the server with its connection, by a local Close or by a
 // loss. In the first case answers still go out.
 func (s *server) connectionEnded(err error) {
-	s.refuse()
+	s.refuseRequests()
 	if errors.Is(err, ErrClosed) {
 		s.answerAll(err)
 	} else {
-		for _, f := range s.cutOff(err) {
-			f.drop(ErrConnLost)
+		for _, f := range s.aboutToEnd(err) {
+			f.endSilently(ErrConnLost)
 		}
 	}
-	s.fail(err)
+	s.endNow(err)
 }
 
 // ownerClosed ends the server of a clone whose connection goes on.
 func (s *server) ownerClosed() {
-	s.refuse()
+	s.refuseRequests()
 	s.unregister()
-	s.leave() // the name is free for another clone
+	s.removeFromTables() // the name is free for another clone
 	s.answerAll(ErrClosed)
-	s.fail(ErrClosed)
+	s.endNow(ErrClosed)
 }
 
 // answerAll answers, at once, every request that is still open, and returns how
 // many there were.
 func (s *server) answerAll(reason error) int {
 	n := 0
-	for _, f := range s.cutOff(reason) {
+	for _, f := range s.aboutToEnd(reason) {
 		if f.serveEnded() {
 			n++
 			f.l.Flush()
@@ -196,23 +197,24 @@ func (s *server) answerAll(reason error) int {
 	return n
 }
 
-// cutOff lists the requests that are about to be ended. A Serve that is waiting
-// for the answer to one of them gets the reason before their handlers do.
-func (s *server) cutOff(reason error) []*inflight {
+// aboutToEnd lists the requests that the caller is about to end. A Serve that
+// waits for the answer to one of them gets the reason before their handlers do.
+func (s *server) aboutToEnd(reason error) []*inflight {
 	s.mu.Lock()
-	list := s.active.all()
+	list := s.requests.list()
 	s.mu.Unlock()
-	if slices.ContainsFunc(list, (*inflight).open) {
+	if slices.ContainsFunc(list, (*inflight).isOpen) {
 		s.mu.Lock()
 		if s.draining {
-			s.cut = reason
+			s.drainErr = reason
 		}
 		s.mu.Unlock()
 	}
 	return list
 }
 
-func (s *server) refuse() {
+// refuseRequests makes the server accept nothing more.
+func (s *server) refuseRequests() {
 	s.mu.Lock()
 	s.draining = true
 	s.mu.Unlock()
@@ -225,7 +227,7 @@ func (s *server) unregister() <-chan error {
 	c.mu.Lock()
 	s.registered = false // a restore leaves it out from here on
 	l := c.sess.Link()
-	known := s.on == l
+	known := s.askedOn == l
 	c.mu.Unlock()
 	if !known {
 		return nil
@@ -237,8 +239,8 @@ func (s *server) unregister() <-chan error {
 	return removed
 }
 
-// leave takes the server out of the tables.
-func (s *server) leave() {
+// removeFromTables takes the server out of the tables.
+func (s *server) removeFromTables() {
 	c := s.c
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -251,15 +253,15 @@ func (s *server) leave() {
 	}
 }
 
-// A name that is taken may be so by the old connection, whose end the broker has
-// not seen yet: the restore tries again so often, with doubling pauses.
+// A name that is taken may still belong to the old connection, whose end the
+// broker has not seen yet. So a restore tries again, with doubling pauses.
 const (
 	nameRetries    = 6
 	firstNamePause = 10 * time.Millisecond
 )
 
-// restoreServices registers the services again. A name that is somebody else's
-// by now ends its Serve; any other failure is that of the link.
+// restoreServices registers the services again. A name that another client
+// has by now ends its Serve; any other failure is that of the link.
 func (c *conn) restoreServices(l *session.Link) error {
 	c.mu.Lock()
 	todo := slices.Collect(maps.Values(c.services))
@@ -296,7 +298,7 @@ func (c *conn) addServices(l *session.Link, servers []*server, last bool) (taken
 		if err = c.sess.Ask(l, "service.add", serviceRequest{s.name}, a); err != nil {
 			break
 		}
-		s.on = l
+		s.askedOn = l
 		list = append(list, adding{s, a.ch})
 	}
 	c.mu.Unlock()
@@ -311,21 +313,21 @@ func (c *conn) addServices(l *session.Link, servers []*server, last bool) (taken
 		case errors.Is(e, EEXIST) && !last:
 			taken = append(taken, a.s)
 		default:
-			c.refused(a.s, e)
+			c.endRefused(a.s, e)
 		}
 	}
 	return taken, err
 }
 
-// refused ends a Serve whose service cannot be registered again.
-func (c *conn) refused(s *server, err error) {
+// endRefused ends a Serve whose service cannot be registered again.
+func (c *conn) endRefused(s *server, err error) {
 	c.mu.Lock()
 	wanted := s.registered
 	s.registered = false
 	c.mu.Unlock()
 	if wanted {
-		s.refuse()
-		s.fail(s.registerError(err))
+		s.refuseRequests()
+		s.endNow(s.explainRefusal(err))
 	}
 }
 

@@ -105,23 +105,25 @@ type stream struct {
 
 // openStream passes a request through the interceptors, if there are any.
 func (cl *Client) openStream(ctx context.Context, m *codec.Message, o callOptions) (<-chan Response, error) {
-	return intercept(cl.c.opts.interceptors, Interceptor.WrapStream, func(ctx context.Context, m *codec.Message) (<-chan Response, error) {
-		return cl.stream(ctx, m, o)
-	})(ctx, m)
+	last := func(ctx context.Context, m *codec.Message) (<-chan Response, error) {
+		return cl.startStream(ctx, m, o)
+	}
+	return intercept(cl.c.opts.interceptors, Interceptor.WrapStream, last)(ctx, m)
 }
 
-func (cl *Client) stream(ctx context.Context, m *codec.Message, o callOptions) (<-chan Response, error) {
+// startStream sends the request and returns the channel.
+func (cl *Client) startStream(ctx context.Context, m *codec.Message, o callOptions) (<-chan Response, error) {
 	s := &stream{cl: cl, out: outbox.New[Response](orDefault(o.limit))}
 	s.Request = session.Request{Owner: cl.owner, Topic: m.Topic, Streaming: true, Sink: s}
 	s.cancel = cancelRequest(m, o.streamCancel(m.Topic))
 	if ctx.Done() != nil {
-		// Before the request is sent, so that whatever closes the channel finds
-		// the watch to end; it does nothing while there is nothing to abandon.
+		// Before the request is sent, so that everything that closes the channel
+		// finds the AfterFunc to stop. It waits until Send has returned.
 		sent := make(chan struct{})
 		defer close(sent)
 		stop := context.AfterFunc(ctx, func() {
 			<-sent
-			s.end(failed(&opError{op: "stream", topic: s.Topic, err: ctxError(ctx)}), true)
+			s.giveUp(failed(&opError{op: "stream", topic: s.Topic, err: ctxError(ctx)}), true)
 		})
 		s.out.WhenClosed(func() { stop() })
 	}
@@ -139,14 +141,14 @@ func (s *stream) CancelMessage() *codec.Message { return &s.cancel }
 func (s *stream) Reply(m *codec.Message, final bool) {
 	switch {
 	case m.Errnum == uint32(ENODATA):
-		s.finish(nil)
+		s.finishChannel(nil)
 	case m.Errnum != 0:
 		r := newReply(s.Topic, m, s.Memory(), s.cl.c.codec)
-		s.finish(&r)
+		s.finishChannel(&r)
 	case !s.out.Push(newReply(s.Topic, m, s.Memory(), s.cl.c.codec), itemSize(m)):
 		s.tooSlow()
 	case final:
-		s.finish(nil)
+		s.finishChannel(nil)
 	default:
 		s.cl.c.watch.queued(s.Topic, s.out.Depth)
 	}
@@ -155,17 +157,18 @@ func (s *stream) Reply(m *codec.Message, final bool) {
 // tooSlow ends a stream whose consumer has let too much queue up.
 func (s *stream) tooSlow() {
 	s.cl.c.watch.slowConsumer(s.Topic)
-	s.end(failed(&opError{op: "stream", topic: s.Topic, err: ErrSlowConsumer}), false)
+	s.giveUp(failed(&opError{op: "stream", topic: s.Topic, err: ErrSlowConsumer}), false)
 }
 
-// finish ends the channel behind what is queued.
-func (s *stream) finish(last *Response) {
+// finishChannel ends the channel behind what is queued.
+func (s *stream) finishChannel(last *Response) {
 	if !s.out.Finish(last) {
-		s.cl.backlogs.keep(s)
+		s.cl.unread.remember(s)
 	}
 }
 
-func (s *stream) drop() {
+// abortClosed ends the channel at once with ErrClosed.
+func (s *stream) abortClosed() {
 	r := failed(&opError{op: "stream", topic: s.Topic, err: ErrClosed})
 	s.out.Abort(&r)
 }
@@ -177,27 +180,28 @@ const itemOverhead = 128
 
 func itemSize(m *codec.Message) int { return len(m.Payload) + itemOverhead }
 
-// Fail delivers what was accepted first, unless the consumer itself closed.
+// Fail ends the stream with a local error. What was accepted is delivered first,
+// unless the client was closed.
 func (s *stream) Fail(err error) {
 	r := failed(&opError{op: "stream", topic: s.Topic, err: err})
 	if errors.Is(err, ErrClosed) {
 		s.out.Abort(&r)
 	} else {
-		s.finish(&r)
+		s.finishChannel(&r)
 	}
 }
 
-// end ends the stream from this side: the service is told, if it can be, and
-// the channel closes after last, with what is queued or without.
-func (s *stream) end(last Response, cut bool) {
+// giveUp ends the stream from this side. The service is told, if it can be. The
+// channel closes after last, with or without what is queued.
+func (s *stream) giveUp(last Response, dropQueued bool) {
 	c := s.cl.c
 	if s.Registered() && c.sess.Abandon(&s.Request) {
 		c.sess.Cancel(&s.Request, &s.cancel)
 	}
-	if cut {
+	if dropQueued {
 		s.out.Abort(&last)
 	} else {
-		s.finish(&last)
+		s.finishChannel(&last)
 	}
 }
 
@@ -261,36 +265,37 @@ func cancelRequest(m *codec.Message, topic string) codec.Message {
 	return c
 }
 
-// backlogs are the channels of a client that have ended behind items that their
-// consumers have not received yet. Nothing else of the client knows them any
+// unreadChannels are the channels of a client whose end stands behind items that
+// their consumers have not received. Nothing else of the client knows them any
 // more, and each has a goroutine, which Close must end.
-type backlogs struct {
+type unreadChannels struct {
+	// Guarded by mu.
 	mu     sync.Mutex
 	closed bool
-	m      map[backlog]struct{}
+	m      map[unreadChannel]struct{}
 }
 
-// backlog is a stream or a subscription.
-type backlog interface {
-	// drop ends the channel at once with ErrClosed.
-	drop()
+// unreadChannel is a stream or a subscription.
+type unreadChannel interface {
+	// abortClosed ends the channel at once with ErrClosed.
+	abortClosed()
 	// whenClosed has f called after the channel is closed, at once if it is.
 	whenClosed(f func())
 }
 
-// keep remembers b until its channel closes.
-func (l *backlogs) keep(b backlog) {
+// remember keeps b until its channel closes.
+func (l *unreadChannels) remember(b unreadChannel) {
 	l.mu.Lock()
 	closed := l.closed
 	if !closed {
 		if l.m == nil {
-			l.m = make(map[backlog]struct{})
+			l.m = make(map[unreadChannel]struct{})
 		}
 		l.m[b] = struct{}{}
 	}
 	l.mu.Unlock()
 	if closed {
-		b.drop()
+		b.abortClosed()
 		return
 	}
 	b.whenClosed(func() {
@@ -300,16 +305,16 @@ func (l *backlogs) keep(b backlog) {
 	})
 }
 
-// close drops all there is and will be.
-func (l *backlogs) close() {
+// abortAll ends all there is and will be.
+func (l *unreadChannels) abortAll() {
 	l.mu.Lock()
 	l.closed = true
-	list := make([]backlog, 0, len(l.m))
+	list := make([]unreadChannel, 0, len(l.m))
 	for b := range l.m {
 		list = append(list, b)
 	}
 	l.mu.Unlock()
 	for _, b := range list {
-		b.drop()
+		b.abortClosed()
 	}
 }

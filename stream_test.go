@@ -700,7 +700,7 @@ func TestBacklogAfterClose(t *testing.T) {
 			p.item(req, 1)
 		}
 		synctest.Wait()
-		c.backlogs.close() // what Close does last
+		c.unread.abortAll() // what Close does last
 		p.refuse(req, ENODATA, "")
 		synctest.Wait()
 		wantEnd(t, stream, ErrClosed)
@@ -718,13 +718,13 @@ func TestBacklogIsForgotten(t *testing.T) {
 			}
 			p.refuse(req, ENODATA, "")
 			synctest.Wait()
-			if n := len(c.backlogs.m); n != 1 {
+			if n := len(c.unread.m); n != 1 {
 				t.Errorf("%d backlogs with one stream to receive, want 1", n)
 			}
 			wantPoints(t, stream, 1, 200)
 			wantClean(t, stream)
 			synctest.Wait()
-			if n := len(c.backlogs.m); n != 0 {
+			if n := len(c.unread.m); n != 0 {
 				t.Errorf("%d backlogs with all received, want none", n)
 			}
 		}

@@ -13,15 +13,15 @@ import (
 // subscription is one subscriber.
 type subscription struct {
 	owner *Client
-	topic *topicSub
+	topic *prefixSubscription
 	match string // glob, "" for none
 	out   *outbox.Outbox[Event]
 	ready chan struct{} // closed when the subscription stands, or err is set
 	err   error
 }
 
-// watch makes the end of ctx the end of the subscription.
-func (s *subscription) watch(ctx context.Context) {
+// endWithContext makes the end of ctx the end of the subscription.
+func (s *subscription) endWithContext(ctx context.Context) {
 	set := make(chan struct{})
 	stop := context.AfterFunc(ctx, func() {
 		<-set
@@ -32,26 +32,27 @@ func (s *subscription) watch(ctx context.Context) {
 	close(set)
 }
 
-// topicSub is one subscription at the broker, with its local subscribers.
-type topicSub struct {
-	c       *conn
-	prefix  string
-	active  bool // the broker has confirmed it on the present link
-	subs    []*subscription
-	waiting []*subscription // for the broker's answer
+// prefixSubscription is one subscription at the broker, with its local subscribers.
+// Guarded by conn.mu.
+type prefixSubscription struct {
+	c           *conn
+	prefix      string
+	active      bool // the broker has confirmed it on the present link
+	subscribers []*subscription
+	waiting     []*subscription // for the broker's answer
 }
 
-// subTable holds the subscriptions of a connection. Guarded by conn.mu.
-type subTable struct {
-	topics map[string]*topicSub
+// subscriptionTable holds the subscriptions of a connection. Guarded by conn.mu.
+type subscriptionTable struct {
+	topics map[string]*prefixSubscription
 	sizes  []prefixSize // the lengths of the prefixes, so that dispatch tries no other
 }
 
 type prefixSize struct{ bytes, count int }
 
-func (t *subTable) add(ts *topicSub) {
+func (t *subscriptionTable) addLocked(ts *prefixSubscription) {
 	if t.topics == nil {
-		t.topics = make(map[string]*topicSub)
+		t.topics = make(map[string]*prefixSubscription)
 	}
 	t.topics[ts.prefix] = ts
 	ts.c.sess.ExpectUnasked(1)
@@ -62,7 +63,7 @@ func (t *subTable) add(ts *topicSub) {
 	t.sizes[i].count++
 }
 
-func (t *subTable) remove(ts *topicSub) {
+func (t *subscriptionTable) removeLocked(ts *prefixSubscription) {
 	if t.topics[ts.prefix] != ts {
 		return
 	}
@@ -76,14 +77,14 @@ func (t *subTable) remove(ts *topicSub) {
 
 func bySize(s prefixSize, n int) int { return s.bytes - n }
 
-// matching appends the subscribers of a topic to list.
-func (t *subTable) matching(list []*subscription, topic string) []*subscription {
+// appendMatchingLocked appends the subscribers of a topic to list.
+func (t *subscriptionTable) appendMatchingLocked(list []*subscription, topic string) []*subscription {
 	for _, size := range t.sizes {
 		if size.bytes > len(topic) {
 			break
 		}
 		if ts := t.topics[topic[:size.bytes]]; ts != nil && ts.active {
-			list = append(list, ts.subs...)
+			list = append(list, ts.subscribers...)
 		}
 	}
 	return list
@@ -112,17 +113,17 @@ func (c *conn) addSubscriber(l *session.Link, s *subscription, prefix string) er
 	}
 	ts := c.subs.topics[prefix]
 	if ts == nil {
-		ts = &topicSub{c: c, prefix: prefix, active: c.opts.noSubscribe}
+		ts = &prefixSubscription{c: c, prefix: prefix, active: c.opts.noSubscribe}
 		if !ts.active {
 			if err := c.sess.Ask(l, "event.subscribe", subscribeRequest{prefix}, ts); err != nil {
 				return err
 			}
 		}
-		c.subs.add(ts)
+		c.subs.addLocked(ts)
 	}
 	s.topic = ts
 	if ts.active {
-		ts.subs = append(ts.subs, s)
+		ts.subscribers = append(ts.subscribers, s)
 		close(s.ready)
 	} else {
 		ts.waiting = append(ts.waiting, s)
@@ -139,7 +140,7 @@ type subscribeRequest struct {
 func (c *conn) unsubscribe(s *subscription) {
 	c.mu.Lock()
 	ts := s.topic
-	ts.subs = without(ts.subs, s)
+	ts.subscribers = without(ts.subscribers, s)
 	ts.waiting = without(ts.waiting, s)
 	c.unsubscribeIfUnusedLocked(ts)
 	c.mu.Unlock()
@@ -148,11 +149,11 @@ func (c *conn) unsubscribe(s *subscription) {
 
 // unsubscribeIfUnusedLocked ends a subscription at the broker that nobody needs;
 // the caller flushes. One that is not confirmed yet is ended when it is.
-func (c *conn) unsubscribeIfUnusedLocked(ts *topicSub) {
-	if !ts.active || len(ts.subs)+len(ts.waiting) > 0 || c.subs.topics[ts.prefix] != ts {
+func (c *conn) unsubscribeIfUnusedLocked(ts *prefixSubscription) {
+	if !ts.active || len(ts.subscribers)+len(ts.waiting) > 0 || c.subs.topics[ts.prefix] != ts {
 		return
 	}
-	c.subs.remove(ts)
+	c.subs.removeLocked(ts)
 	if !c.opts.noSubscribe {
 		c.sess.Ask(c.sess.Link(), "event.unsubscribe", subscribeRequest{ts.prefix}, discardSink{})
 	}
@@ -168,9 +169,9 @@ func without(list []*subscription, s *subscription) []*subscription {
 
 // Reply is the broker's answer to event.subscribe. It runs on the reader, so
 // every event that arrives after it finds the subscribers.
-func (ts *topicSub) Reply(m *codec.Message, _ bool) {
+func (ts *prefixSubscription) Reply(m *codec.Message, _ bool) {
 	if m.Errnum != 0 {
-		ts.refuse(remoteError(m.Topic, m))
+		ts.refuseWaiting(remoteError(m.Topic, m))
 		return
 	}
 	c := ts.c
@@ -181,25 +182,34 @@ func (ts *topicSub) Reply(m *codec.Message, _ bool) {
 }
 
 // confirmLocked notes that the broker sends the events.
-func (ts *topicSub) confirmLocked() {
+func (ts *prefixSubscription) confirmLocked() {
 	ts.active = true
 	for _, s := range ts.waiting {
-		ts.subs = append(ts.subs, s)
+		ts.subscribers = append(ts.subscribers, s)
 		close(s.ready)
 	}
 	ts.waiting = nil
 }
 
 // Fail ends the wait of the subscribers.
-func (ts *topicSub) Fail(err error) {
-	ts.refuse(&opError{op: "call", topic: "event.subscribe", err: err})
+func (ts *prefixSubscription) Fail(err error) {
+	ts.refuseWaiting(&opError{op: "call", topic: "event.subscribe", err: err})
 }
 
-func (ts *topicSub) refuse(err error) {
-	c := ts.c
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.subs.remove(ts)
+func (ts *prefixSubscription) refuseWaiting(err error) {
+	ts.c.mu.Lock()
+	defer ts.c.mu.Unlock()
+	ts.refuseLocked(err)
+}
+
+// refuseLocked notes that there is no such subscription at the broker.
+func (ts *prefixSubscription) refuseLocked(err error) {
+	ts.c.subs.removeLocked(ts)
+	ts.endWaitingLocked(err)
+}
+
+// endWaitingLocked makes the Subscribes that wait for the broker return err.
+func (ts *prefixSubscription) endWaitingLocked(err error) {
 	for _, s := range ts.waiting {
 		s.err = err
 		close(s.ready)
@@ -210,7 +220,7 @@ func (ts *topicSub) refuse(err error) {
 // Event gives an event to its subscribers. It belongs to the reader.
 func (c *conn) Event(m *codec.Message) {
 	c.mu.Lock()
-	c.matched = c.subs.matching(c.matched[:0], m.Topic)
+	c.matched = c.subs.appendMatchingLocked(c.matched[:0], m.Topic)
 	c.mu.Unlock()
 	if len(c.matched) == 0 {
 		return
@@ -223,7 +233,7 @@ func (c *conn) Event(m *codec.Message) {
 		if !s.out.Push(e, len(m.Payload)+itemOverhead) {
 			c.unsubscribe(s)
 			c.watch.slowConsumer(s.topic.prefix)
-			s.end(ErrSlowConsumer)
+			s.endChannel(ErrSlowConsumer)
 			continue
 		}
 		c.watch.queued(s.topic.prefix, s.out.Depth)
@@ -231,23 +241,25 @@ func (c *conn) Event(m *codec.Message) {
 	clear(c.matched)
 }
 
-// takeAll empties the table and returns the subscriptions that stood.
-func (t *subTable) takeAll() []*subscription {
+// takeAllLocked empties the table and returns the subscriptions that stood. Those
+// that wait for the broker end with err.
+func (t *subscriptionTable) takeAllLocked(err error) []*subscription {
 	var list []*subscription
 	for _, ts := range t.topics {
-		list = append(list, ts.subs...)
-		ts.subs = nil
+		list = append(list, ts.subscribers...)
+		ts.subscribers = nil
+		ts.endWaitingLocked(err)
 	}
 	t.topics, t.sizes = nil, nil
 	return list
 }
 
-// takeOwned takes out the subscriptions of one client, those that wait for the
+// takeOwnedLocked takes out the subscriptions of one client, those that wait for the
 // broker included, and returns the ones that stood.
-func (t *subTable) takeOwned(owner *Client) []*subscription {
+func (t *subscriptionTable) takeOwnedLocked(owner *Client) []*subscription {
 	var list []*subscription
 	for _, ts := range t.topics {
-		for _, s := range slices.Concat(ts.subs, ts.waiting) {
+		for _, s := range slices.Concat(ts.subscribers, ts.waiting) {
 			if s.owner != owner {
 				continue
 			}
@@ -257,30 +269,31 @@ func (t *subTable) takeOwned(owner *Client) []*subscription {
 			} else {
 				list = append(list, s)
 			}
-			ts.subs, ts.waiting = without(ts.subs, s), without(ts.waiting, s)
+			ts.subscribers, ts.waiting = without(ts.subscribers, s), without(ts.waiting, s)
 		}
 	}
 	return list
 }
 
-// deactivate notes that the broker knows none of the subscriptions any more.
-func (t *subTable) deactivate() {
+// deactivateLocked notes that the broker knows none of the subscriptions any more.
+func (t *subscriptionTable) deactivateLocked() {
 	for _, ts := range t.topics {
 		ts.active = ts.c.opts.noSubscribe
 	}
 }
 
-// end ends a subscription that is out of the table already.
-func (s *subscription) end(err error) {
+// endChannel ends the channel of a subscription that is out of the table already.
+func (s *subscription) endChannel(err error) {
 	last := failedEvent(&opError{op: "subscribe", topic: s.topic.prefix, err: err})
 	if errors.Is(err, ErrClosed) {
 		s.out.Abort(&last)
 	} else if !s.out.Finish(&last) {
-		s.owner.backlogs.keep(s)
+		s.owner.unread.remember(s)
 	}
 }
 
-func (s *subscription) drop() { s.end(ErrClosed) }
+// abortClosed ends the channel at once with ErrClosed.
+func (s *subscription) abortClosed() { s.endChannel(ErrClosed) }
 
 func (s *subscription) whenClosed(f func()) { s.out.WhenClosed(f) }
 
@@ -289,7 +302,7 @@ func (c *conn) restoreSubs(l *session.Link) error {
 	var waits []<-chan error
 	var err error
 	c.mu.Lock()
-	c.subs.deactivate() // the reader of the old link may have activated one
+	c.subs.deactivateLocked() // the reader of the old link may have activated one
 	for _, ts := range c.subs.topics {
 		a := newErrorSink("event.subscribe")
 		again := &resubscribe{ts, a}
@@ -297,8 +310,8 @@ func (c *conn) restoreSubs(l *session.Link) error {
 			defer again.Reply(&codec.Message{}, true)
 			continue
 		}
-		if len(ts.subs)+len(ts.waiting) == 0 {
-			c.subs.remove(ts)
+		if len(ts.subscribers)+len(ts.waiting) == 0 {
+			c.subs.removeLocked(ts)
 			continue
 		}
 		if err = c.sess.Ask(l, "event.subscribe", subscribeRequest{ts.prefix}, again); err != nil {
@@ -318,19 +331,19 @@ func (c *conn) restoreSubs(l *session.Link) error {
 
 // resubscribe is the sink of an event.subscribe that restores a subscription.
 type resubscribe struct {
-	ts *topicSub
+	ts *prefixSubscription
 	errorSink
 }
 
-// Reply runs on the reader: the gap item stands before every event of the new
+// Reply runs on the reader, so the gap item stands before every event of the new
 // connection.
 func (r *resubscribe) Reply(m *codec.Message, _ bool) {
 	ts, c := r.ts, r.ts.c
 	c.mu.Lock()
-	subs := slices.Clone(ts.subs)
+	subs := slices.Clone(ts.subscribers)
 	if m.Errnum != 0 {
-		ts.subs = nil
-		c.subs.remove(ts)
+		ts.subscribers = nil
+		ts.refuseLocked(remoteError(m.Topic, m))
 	} else {
 		ts.confirmLocked()
 		c.unsubscribeIfUnusedLocked(ts)
@@ -338,7 +351,7 @@ func (r *resubscribe) Reply(m *codec.Message, _ bool) {
 	c.mu.Unlock()
 	for _, s := range subs {
 		if m.Errnum != 0 {
-			s.end(remoteError(m.Topic, m))
+			s.endChannel(remoteError(m.Topic, m))
 		} else {
 			s.out.Mark(failedEvent(&GapError{Dropped: -1, Cause: errRestored}))
 		}

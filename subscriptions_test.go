@@ -718,7 +718,7 @@ func TestSyncHeartbeatAfterGap(t *testing.T) {
 			p.event(heartbeatTopic, 50, nil, 0)
 			synctest.Wait()
 			c.c.mu.Lock()
-			sub := c.c.subs.topics[heartbeatTopic].subs[0]
+			sub := c.c.subs.topics[heartbeatTopic].subscribers[0]
 			c.c.mu.Unlock()
 			sub.out.Mark(failedEvent(&GapError{Dropped: -1, Cause: ErrConnLost}))
 			p.event(heartbeatTopic, 2, nil, 0)

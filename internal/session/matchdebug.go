@@ -57,7 +57,8 @@ func (s *Session) reportLate(r *Request, m *codec.Message) {
 	if !m.Final() {
 		what = "still in use"
 	}
-	debugf(s.cfg.MatchDebug, "late reply: matchtag %d, %s, started by %s and given up: %s", r.tag, r.Topic, *r.where, what)
+	debugf(s.cfg.MatchDebug, "late reply: matchtag %d, %s, started by %s and given up: %s",
+		r.tag, r.Topic, *r.where, what)
 }
 
 // collectTagsLocked formats the report of the tags in use at the end of a link.

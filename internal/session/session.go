@@ -99,7 +99,7 @@ const (
 	phaseEnded                  // nothing can be started any more
 )
 
-// phase decides how far the session is. Nothing else does.
+// phaseLocked decides how far the session is. Nothing else does.
 func (st *state) phaseLocked() phase {
 	switch {
 	case st.err != nil:
