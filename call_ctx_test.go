@@ -15,6 +15,7 @@ import (
 
 	"github.com/flux-sdk/flux/codec"
 	"github.com/flux-sdk/flux/internal/framing"
+	"github.com/flux-sdk/flux/internal/peertest"
 	"github.com/flux-sdk/flux/transport"
 )
 
@@ -71,7 +72,7 @@ func TestCtxEndedBeforeSend(t *testing.T) {
 			if !SafeToRetry(err) {
 				t.Errorf("%v is not safe to retry, though nothing was sent", err)
 			}
-			p.wantNothing(c)
+			p.WantNothing(c)
 			wantStats(t, c, 0, 0)
 		})
 	}
@@ -117,9 +118,9 @@ func TestCtxEndsWhileQueued(t *testing.T) {
 				}
 				wantStats(t, c, 0, 0)
 				for range n {
-					p.want("stuff")
+					p.Want("stuff")
 				}
-				p.wantNothing(c)
+				p.WantNothing(c)
 			})
 		})
 	}
@@ -134,9 +135,9 @@ func TestCallWaitsForRoom(t *testing.T) {
 		go func() { reply <- callers["Call"](t.Context(), c) }()
 		synctest.Wait()
 		for range n {
-			p.want("stuff")
+			p.Want("stuff")
 		}
-		p.respond(p.want("a.b"), nil)
+		p.Respond(p.Want("a.b"), nil)
 		if err := <-reply; err != nil {
 			t.Error(err)
 		}
@@ -160,22 +161,22 @@ func TestCtxEndsAfterSend(t *testing.T) {
 					t.Errorf("%v is safe to retry, though the request was sent", err)
 				}
 				wantStats(t, c, 0, 1)
-				late := p.want("a.b")
-				p.wantNothing(c) // no cancel unless asked for
+				late := p.Want("a.b")
+				p.WantNothing(c) // no cancel unless asked for
 
 				// The tag is not given out while its reply may still come.
 				for range 100 {
 					reply := c.Go(t.Context(), "a.c", nil)
-					m := p.want("a.c")
+					m := p.Want("a.c")
 					if m.Matchtag == late.Matchtag {
 						t.Fatalf("matchtag %d is used while its reply is due", m.Matchtag)
 					}
-					p.respond(m, nil)
+					p.Respond(m, nil)
 					if err := (<-reply).Err(); err != nil {
 						t.Fatal(err)
 					}
 				}
-				p.respond(late, "late")
+				p.Respond(late, "late")
 				synctest.Wait()
 				wantStats(t, c, 0, 0)
 				s := c.Stats()
@@ -193,10 +194,10 @@ func TestLateError(t *testing.T) {
 		c, p := newPeer(t)
 		ctx, cancel := context.WithCancel(t.Context())
 		reply := c.Go(ctx, "a.b", nil)
-		m := p.recv()
+		m := p.Recv()
 		cancel()
 		wantErr(t, (<-reply).Err(), context.Canceled)
-		p.refuse(m, EHOSTUNREACH, "")
+		p.Refuse(m, uint32(EHOSTUNREACH), "")
 		synctest.Wait()
 		wantStats(t, c, 0, 0)
 		if s := c.Stats(); s.Late != 1 {
@@ -221,20 +222,20 @@ func TestCallCancelTopic(t *testing.T) {
 					ctx, cancel := context.WithCancel(t.Context())
 					done := make(chan error, 1)
 					go func() { done <- callers[name](ctx, c, append(tt.opts, CancelTopic("a.stop"))...) }()
-					m := p.recv()
+					m := p.Recv()
 					if m.Topic == "attr.get" {
-						p.respond(m, map[string]any{"value": "3", "flags": 1})
-						m = p.recv()
+						p.Respond(m, map[string]any{"value": "3", "flags": 1})
+						m = p.Recv()
 					}
 					cancel()
 					wantErr(t, <-done, context.Canceled)
 					want := wireRequest("a.stop", fmt.Sprintf(`{"matchtag":%d}`+"\x00", m.Matchtag))
 					want.Flags |= codec.FlagNoResponse | m.Flags&codec.FlagUpstream
 					want.NodeID, want.UserID, want.Rolemask = m.NodeID, 7, uint32(RoleUser)
-					wantMessage(t, p.recv(), want)
-					p.wantNothing(c)
+					wantMessage(t, p.Recv(), want)
+					p.WantNothing(c)
 					wantStats(t, c, 0, 1)
-					p.refuse(m, ECANCELED, "")
+					p.Refuse(m, uint32(ECANCELED), "")
 					synctest.Wait()
 					wantStats(t, c, 0, 0)
 				})
@@ -251,13 +252,13 @@ func TestCallCancelTopicAfterTheReply(t *testing.T) {
 			ctx, cancel := context.WithCancel(t.Context())
 			done := make(chan error, 1)
 			go func() { done <- callers[name](ctx, c, CancelTopic("a.stop")) }()
-			p.respond(p.recv(), nil)
+			p.Respond(p.Recv(), nil)
 			if err := <-done; err != nil {
 				t.Error(err)
 			}
 			cancel()
 			synctest.Wait()
-			p.wantNothing(c)
+			p.WantNothing(c)
 		})
 	}
 }
@@ -272,7 +273,7 @@ func TestGoContexts(t *testing.T) {
 
 func goContexts(t *testing.T, rng *rand.Rand) {
 	var asked []*codec.Message
-	c, p := servePeer(t, func(_ *peer, m *codec.Message) { asked = append(asked, m) })
+	c, p := servePeer(t, func(_ *peertest.Peer, m *codec.Message) { asked = append(asked, m) })
 	type call struct {
 		ch  <-chan Response
 		ctx int
@@ -297,7 +298,7 @@ func goContexts(t *testing.T, rng *rand.Rand) {
 			synctest.Wait()
 		case n < 9 && len(calls) > 0:
 			i := rng.IntN(len(calls))
-			p.respond(asked[i], nil)
+			p.Respond(asked[i], nil)
 			synctest.Wait()
 			if r := <-calls[i].ch; r.Err() != nil {
 				t.Fatalf("call %d: %v", i, r.Err())
@@ -317,7 +318,7 @@ func goContexts(t *testing.T, rng *rand.Rand) {
 				if r := <-calls[k].ch; !errors.Is(r.Err(), cause) || !errors.Is(r.Err(), context.Canceled) {
 					t.Fatalf("call %d: %v", k, r.Err())
 				}
-				p.respond(asked[k], nil) // late
+				p.Respond(asked[k], nil) // late
 				calls, asked = append(calls[:k], calls[k+1:]...), append(asked[:k], asked[k+1:]...)
 			}
 			synctest.Wait()
@@ -344,7 +345,7 @@ func goContexts(t *testing.T, rng *rand.Rand) {
 // A ctx that ended before, or between two calls, ends what it is given to.
 func TestGoEndedCtx(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c, _ := servePeer(t, func(*peer, *codec.Message) {})
+		c, _ := servePeer(t, func(*peertest.Peer, *codec.Message) {})
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		first := c.Go(ctx, "some.call", nil)
@@ -505,7 +506,7 @@ func TestConnLostWhileQueued(t *testing.T) {
 		stuff(t, c)
 		ends := startPending(t.Context(), c, 10)
 		synctest.Wait()
-		p.conn.Close()
+		p.Conn.Close()
 		for range 10 {
 			wantErr(t, <-ends, ErrConnLost)
 		}
@@ -537,9 +538,9 @@ func TestCloseEndsCalls(t *testing.T) {
 			t.Errorf("the second Close: %v", err)
 		}
 		for range 20 { // what was accepted is written
-			p.want("a.b")
+			p.Want("a.b")
 		}
-		if err := p.conn.Recv(new(codec.Message)); !errors.Is(err, io.EOF) {
+		if err := p.Conn.Recv(new(codec.Message)); !errors.Is(err, io.EOF) {
 			t.Errorf("the peer of a closed client reads %v, want EOF", err)
 		}
 	})

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/flux-sdk/flux/codec"
+	"github.com/flux-sdk/flux/internal/peertest"
 	"github.com/flux-sdk/flux/transport"
 )
 
@@ -19,7 +20,7 @@ import (
 // behind may reach a client elsewhere.
 func TestCallInManyBubbles(t *testing.T) {
 	call := func(t *testing.T) {
-		c, _ := servePeer(t, echo)
+		c, _ := servePeer(t, peertest.Echo)
 		for range 3 {
 			r, err := c.Call(t.Context(), "a.b", "x")
 			if err != nil {
@@ -45,13 +46,13 @@ func TestCallMany(t *testing.T) {
 	}
 	// Answered in batches and backwards, so that order does not help.
 	var held []*codec.Message
-	c, _ := servePeer(t, func(p *peer, m *codec.Message) {
+	c, _ := servePeer(t, func(p *peertest.Peer, m *codec.Message) {
 		held = append(held, m)
-		if b, ok := p.conn.(interface{ Buffered() bool }); ok && b.Buffered() && len(held) < 64 {
+		if b, ok := p.Conn.(interface{ Buffered() bool }); ok && b.Buffered() && len(held) < 64 {
 			return
 		}
 		for i := len(held) - 1; i >= 0; i-- {
-			echo(p, held[i])
+			peertest.Echo(p, held[i])
 		}
 		held = held[:0]
 	})
@@ -96,7 +97,7 @@ func TestNotify(t *testing.T) {
 	}
 	want := wireRequest("log.append", "text\x00")
 	want.Flags |= codec.FlagNoResponse
-	wantMessage(t, p.recv(), want)
+	wantMessage(t, p.Recv(), want)
 	wantStats(t, c, 0, 0)
 }
 
@@ -109,11 +110,11 @@ func TestNotifyRouterTopics(t *testing.T) {
 			t.Errorf("%s: error is %v, want one that names the topic and is not safe to retry", topic, err)
 		}
 	}
-	p.wantNothing(c)
+	p.WantNothing(c)
 	if err := c.Notify(t.Context(), "service.addition", nil); err != nil {
 		t.Error(err)
 	}
-	p.want("service.addition")
+	p.Want("service.addition")
 }
 
 func TestDo(t *testing.T) {
@@ -125,7 +126,7 @@ func TestDo(t *testing.T) {
 	}
 	before := sent
 	go c.Do(t.Context(), &sent)
-	got := p.recv()
+	got := p.Recv()
 	want := before
 	want.Flags |= codec.FlagRoute | codec.FlagPayload
 	want.Matchtag = 0
@@ -153,7 +154,7 @@ func TestDoRefused(t *testing.T) {
 			t.Errorf("%s: a local error has a message", name)
 		}
 	}
-	p.wantNothing(c)
+	p.WantNothing(c)
 	wantStats(t, c, 0, 0)
 }
 
@@ -170,7 +171,7 @@ func TestSend(t *testing.T) {
 		if err := c.Send(t.Context(), &m); err != nil {
 			t.Fatal(err)
 		}
-		got := p.recv()
+		got := p.Recv()
 		if len(got.Routes) == 0 {
 			got.Routes = nil
 		}
@@ -196,7 +197,7 @@ func TestSendRefused(t *testing.T) {
 	if SafeToRetry(err) {
 		t.Errorf("%v is said to be safe to retry", err)
 	}
-	p.wantNothing(c)
+	p.WantNothing(c)
 }
 
 // The response to a request that went out by Send finds nobody.
@@ -205,9 +206,9 @@ func TestSendResponseIsStray(t *testing.T) {
 	if err := c.Send(t.Context(), codec.NewRequest("a.b")); err != nil {
 		t.Fatal(err)
 	}
-	p.respond(p.recv(), nil)
+	p.Respond(p.Recv(), nil)
 	reply := c.Go(t.Context(), "a.c", nil)
-	p.respond(p.recv(), nil)
+	p.Respond(p.Recv(), nil)
 	if err := (<-reply).Err(); err != nil {
 		t.Error(err)
 	}
@@ -222,7 +223,7 @@ func TestReplyThenCtxEnd(t *testing.T) {
 		c, p := newPeer(t)
 		ctx, cancel := context.WithCancel(t.Context())
 		reply := c.Go(ctx, "a.b", nil)
-		p.respond(p.recv(), "yes")
+		p.Respond(p.Recv(), "yes")
 		synctest.Wait()
 		cancel()
 		synctest.Wait()
@@ -247,8 +248,8 @@ func TestReplyRacesCtxEnd(t *testing.T) {
 					var wg sync.WaitGroup
 					var err error
 					wg.Go(func() { err = call(ctx, c) })
-					m := p.recv()
-					wg.Go(func() { p.respond(m, nil) })
+					m := p.Recv()
+					wg.Go(func() { p.Respond(m, nil) })
 					wg.Go(cancel)
 					wg.Wait()
 					cancel()
@@ -288,11 +289,11 @@ func TestReplyRacesEverything(t *testing.T) {
 							t.Errorf("unexpected end: %v", err)
 						}
 					})
-					m := p.recv()
-					wg.Go(func() { p.conn.Send(context.Background(), brokerResponse(m)) })
+					m := p.Recv()
+					wg.Go(func() { p.Conn.Send(context.Background(), peertest.BrokerResponse(m)) })
 					wg.Go(cancel)
 					wg.Go(func() { c.Close() })
-					wg.Go(func() { p.conn.Close() })
+					wg.Go(func() { p.Conn.Close() })
 					wg.Wait()
 					wantStats(t, c, 0, 0)
 				})
@@ -306,20 +307,20 @@ func TestStrayReplies(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c, p := newPeer(t)
 		reply := c.Go(t.Context(), "a.b", nil)
-		m := p.recv()
+		m := p.Recv()
 
-		routed := brokerResponse(m)
+		routed := peertest.BrokerResponse(m)
 		routed.Routes = codec.MakeRoutes("of", "another")
-		p.send(routed)
-		untagged := brokerResponse(m)
+		p.Send(routed)
+		untagged := peertest.BrokerResponse(m)
 		untagged.Matchtag = codec.MatchtagNone
-		p.send(untagged)
+		p.Send(untagged)
 		for _, tag := range []uint32{m.Matchtag + 1, 1 << 31, 0xffffffff} {
-			other := brokerResponse(m)
+			other := peertest.BrokerResponse(m)
 			other.Matchtag = tag
-			p.send(other)
+			p.Send(other)
 		}
-		p.send(&codec.Message{Type: codec.TypeControl, ControlType: 1})
+		p.Send(&codec.Message{Type: codec.TypeControl, ControlType: 1})
 		synctest.Wait()
 		select {
 		case r := <-reply:
@@ -328,8 +329,8 @@ func TestStrayReplies(t *testing.T) {
 		}
 		wantStats(t, c, 1, 0)
 
-		p.respond(m, "first")
-		p.respond(m, "second") // a service's mistake: RFC 6 has one reply
+		p.Respond(m, "first")
+		p.Respond(m, "second") // a service's mistake: RFC 6 has one reply
 		wantBytes(t, <-reply, []byte("first\x00"))
 		synctest.Wait()
 		wantStats(t, c, 0, 0)
@@ -343,9 +344,9 @@ func TestStrayReplies(t *testing.T) {
 func TestReplyWithAnotherTopic(t *testing.T) {
 	c, p := newPeer(t)
 	reply := c.Go(t.Context(), "a.b", nil)
-	m := brokerResponse(p.recv())
+	m := peertest.BrokerResponse(p.Recv())
 	m.Topic, m.Errnum = "x.y", uint32(ENOENT)
-	p.send(m)
+	p.Send(m)
 	wantRemote(t, (<-reply).Err(), Error{Topic: "a.b", Errno: ENOENT})
 }
 
@@ -358,17 +359,17 @@ func TestStreamingReplyToCall(t *testing.T) {
 				c, p := newPeer(t)
 				done := make(chan error, 1)
 				go func() { done <- call(t.Context(), c) }()
-				m := p.recv()
+				m := p.Recv()
 				m.Flags |= codec.FlagStreaming
 				for range 3 {
-					p.respond(m, nil)
+					p.Respond(m, nil)
 				}
 				if err := <-done; err != nil {
 					t.Error(err)
 				}
 				synctest.Wait()
 				wantStats(t, c, 0, 1)
-				p.refuse(m, ENODATA, "")
+				p.Refuse(m, uint32(ENODATA), "")
 				synctest.Wait()
 				wantStats(t, c, 0, 0)
 				if s := c.Stats(); s.Responses != 1 || s.Late != 3 || s.Abandoned != 0 {
@@ -386,32 +387,32 @@ func TestRepliesOutOfOrder(t *testing.T) {
 	var replies []<-chan Response
 	var asked []*codec.Message
 	for i := range n {
-		replies = append(replies, c.Go(t.Context(), "a.b", pattern(i)))
-		asked = append(asked, p.recv())
+		replies = append(replies, c.Go(t.Context(), "a.b", peertest.Pattern(i)))
+		asked = append(asked, p.Recv())
 	}
 	wantStats(t, c, n, 0)
 	for i := n - 1; i >= 0; i-- {
-		p.respond(asked[(i*7)%n], asked[(i*7)%n].Payload)
+		p.Respond(asked[(i*7)%n], asked[(i*7)%n].Payload)
 	}
 	for i, reply := range replies {
-		wantBytes(t, <-reply, pattern(i))
+		wantBytes(t, <-reply, peertest.Pattern(i))
 	}
 	wantStats(t, c, 0, 0)
 }
 
 // The response's memory is the caller's: what comes later does not change it.
 func TestReplyMemory(t *testing.T) {
-	c, _ := servePeer(t, echo)
+	c, _ := servePeer(t, peertest.Echo)
 	var kept []Response
 	for i := range 200 {
-		r, err := c.Call(t.Context(), "a.b", pattern(i*13))
+		r, err := c.Call(t.Context(), "a.b", peertest.Pattern(i*13))
 		if err != nil {
 			t.Fatal(err)
 		}
 		kept = append(kept, r)
 	}
 	for i, r := range kept {
-		wantBytes(t, r, pattern(i*13))
+		wantBytes(t, r, peertest.Pattern(i*13))
 	}
 }
 
@@ -423,14 +424,14 @@ func TestGoNeverReceived(t *testing.T) {
 			ctx, cancel := context.WithCancel(t.Context())
 			defer cancel()
 			c.Go(ctx, "a.b", nil)
-			m := p.recv()
+			m := p.Recv()
 			switch i % 3 {
 			case 0:
-				p.respond(m, nil)
+				p.Respond(m, nil)
 			case 1:
 				cancel()
 				synctest.Wait()
-				p.respond(m, nil)
+				p.Respond(m, nil)
 			default: // left to the end of the connection
 			}
 		}
@@ -446,13 +447,13 @@ func TestCloseRacesEverything(t *testing.T) {
 	noLeaks(t)
 	wraps := map[string]func(transport.Conn) transport.Conn{
 		"pipe":    func(c transport.Conn) transport.Conn { return c },
-		"foreign": func(c transport.Conn) transport.Conn { return plainConn{c} },
+		"foreign": func(c transport.Conn) transport.Conn { return peertest.PlainConn{C: c} },
 	}
-	ends := map[string]func(c *Client, p *peer){
-		"Close":  func(c *Client, _ *peer) { c.Close() },
-		"lost":   func(_ *Client, p *peer) { p.conn.Close() },
-		"both":   func(c *Client, p *peer) { go p.conn.Close(); c.Close() },
-		"Close2": func(c *Client, _ *peer) { go c.Close(); c.Close() },
+	ends := map[string]func(c *Client, p *peertest.Peer){
+		"Close":  func(c *Client, _ *peertest.Peer) { c.Close() },
+		"lost":   func(_ *Client, p *peertest.Peer) { p.Conn.Close() },
+		"both":   func(c *Client, p *peertest.Peer) { go p.Conn.Close(); c.Close() },
+		"Close2": func(c *Client, _ *peertest.Peer) { go c.Close(); c.Close() },
 	}
 	for wrapName, wrap := range wraps {
 		for endName, end := range ends {
@@ -465,12 +466,12 @@ func TestCloseRacesEverything(t *testing.T) {
 	}
 }
 
-func closeRace(t *testing.T, wrap func(transport.Conn) transport.Conn, end func(c *Client, p *peer)) {
+func closeRace(t *testing.T, wrap func(transport.Conn) transport.Conn, end func(c *Client, p *peertest.Peer)) {
 	near, far := transport.Pipe(transport.Config{})
-	c, p := NewClient(wrap(near)), &peer{t: t, conn: far}
-	p.serve(func(p *peer, m *codec.Message) {
+	c, p := NewClient(wrap(near)), &peertest.Peer{T: t, Conn: far}
+	p.Serve(func(p *peertest.Peer, m *codec.Message) {
 		if m.Matchtag%3 != 0 { // the others are never answered
-			echo(p, m)
+			peertest.Echo(p, m)
 		}
 	})
 	var wg sync.WaitGroup
@@ -513,5 +514,5 @@ func closeRace(t *testing.T, wrap func(transport.Conn) transport.Conn, end func(
 	<-c.Done()
 	wantStats(t, c, 0, 0)
 	c.Close()
-	p.close()
+	p.Close()
 }

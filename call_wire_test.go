@@ -14,6 +14,7 @@ import (
 	"github.com/flux-sdk/flux/internal/capture"
 	"github.com/flux-sdk/flux/internal/capture/golden"
 	"github.com/flux-sdk/flux/internal/framing"
+	"github.com/flux-sdk/flux/internal/peertest"
 	"github.com/flux-sdk/flux/transport"
 )
 
@@ -72,9 +73,9 @@ func TestCallPayloadForms(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			reply := c.Go(t.Context(), "calc.add", tt.req)
-			m := p.want("calc.add")
+			m := p.Want("calc.add")
 			wantMessage(t, m, wireRequest("calc.add", tt.want))
-			p.respond(m, m.Payload)
+			p.Respond(m, m.Payload)
 			r := <-reply
 			wantBytes(t, r, []byte(tt.want))
 		})
@@ -120,7 +121,7 @@ func TestCallPayloadRefused(t *testing.T) {
 			check((<-c.Go(t.Context(), "calc.add", tt.req)).Err())
 		})
 	}
-	p.wantNothing(c)
+	p.WantNothing(c)
 	wantStats(t, c, 0, 0)
 }
 
@@ -137,9 +138,9 @@ func TestCallUnsendable(t *testing.T) {
 		}
 	}
 	wantStats(t, c, 0, 0)
-	p.wantNothing(c)
+	p.WantNothing(c)
 	reply := c.Go(t.Context(), strings.Repeat("s", codec.MaxService)+".x", nil)
-	p.respond(p.recv(), nil)
+	p.Respond(p.Recv(), nil)
 	if err := (<-reply).Err(); err != nil {
 		t.Errorf("the longest service name: %v", err)
 	}
@@ -173,10 +174,10 @@ func TestCallOptionsOnTheWire(t *testing.T) {
 					defer close(done)
 					call(tt.opts...)
 				}()
-				m := p.recv()
+				m := p.Recv()
 				if m.Topic == "attr.get" { // the first to need it
-					p.respond(m, map[string]any{"value": "3", "flags": attrImmutable})
-					m = p.recv()
+					p.Respond(m, map[string]any{"value": "3", "flags": attrImmutable})
+					m = p.Recv()
 				}
 				want := wireRequest("a.b", "")
 				want.NodeID = tt.node
@@ -184,7 +185,7 @@ func TestCallOptionsOnTheWire(t *testing.T) {
 				if name == "Notify" {
 					want.Flags |= codec.FlagNoResponse
 				} else {
-					p.respond(m, nil)
+					p.Respond(m, nil)
 				}
 				wantMessage(t, m, want)
 				<-done
@@ -201,14 +202,14 @@ func TestCallUpstreamWithoutRank(t *testing.T) {
 		_, err := c.Call(t.Context(), "a.b", nil, Upstream())
 		reply <- err
 	}()
-	p.refuse(p.want("attr.get"), EPERM, "not for you")
+	p.Refuse(p.Want("attr.get"), uint32(EPERM), "not for you")
 	err := <-reply
 	wantErr(t, err, EPERM)
 	wantRemote(t, err, Error{"attr.get", EPERM, "not for you"})
 	if !strings.Contains(err.Error(), "a.b") {
 		t.Errorf("error %q does not name the call", err)
 	}
-	p.wantNothing(c)
+	p.WantNothing(c)
 }
 
 func TestCallStamping(t *testing.T) {
@@ -228,7 +229,7 @@ func TestCallStamping(t *testing.T) {
 			c, p := newPeer(t, tt.opts...)
 			check := func(userid uint32, roles Role) {
 				t.Helper()
-				m := p.recv()
+				m := p.Recv()
 				if m.UserID != userid || Role(m.Rolemask) != roles {
 					t.Errorf("%s %q has userid %d, roles %s, want %d, %s", m.Type, m.Topic, int32(m.UserID), Role(m.Rolemask), int32(userid), roles)
 				}
@@ -251,7 +252,7 @@ func TestCallStamping(t *testing.T) {
 			}
 			check(tt.userid, tt.roles)
 			// What the reader answers by itself.
-			p.send(&codec.Message{
+			p.Send(&codec.Message{
 				Type: codec.TypeRequest, Flags: codec.FlagTopic | codec.FlagRoute, Topic: "no.service",
 				NodeID: codec.NodeAny, Matchtag: 9, Routes: codec.MakeRoutes("hop", "origin"),
 			})
@@ -322,7 +323,7 @@ func frames(t *testing.T, script []byte) (out []byte) {
 		}
 		m := &codec.Message{
 			Type: codec.Type(b[0] & 15), Flags: codec.Flags(b[1]) | codec.FlagTopic, Topic: "a.b",
-			UserID: 1, Rolemask: 1, Payload: append(pattern(int(b[5])), 0),
+			UserID: 1, Rolemask: 1, Payload: append(peertest.Pattern(int(b[5])), 0),
 		}
 		switch m.Type {
 		case codec.TypeRequest:
@@ -344,32 +345,32 @@ func frames(t *testing.T, script []byte) (out []byte) {
 
 // foreignPeer is a client over a connection that is not of this
 // module, as one from outside of package transport may be.
-func foreignPeer(t *testing.T, opts ...DialOption) (*Client, *peer) {
+func foreignPeer(t *testing.T, opts ...DialOption) (*Client, *peertest.Peer) {
 	t.Helper()
 	near, far := transport.Pipe(transport.Config{})
-	var conn transport.Conn = plainConn{near}
+	var conn transport.Conn = peertest.PlainConn{C: near}
 	if _, own := conn.(*framing.Conn); own {
 		t.Fatal("the stand-in for a foreign connection is none")
 	}
-	return startPeer(t, conn, far, opts...)
+	return startPeer(t, conn, &peertest.Peer{T: t, Conn: far}, opts...)
 }
 
 func TestForeignConnCalls(t *testing.T) {
 	c, p := foreignPeer(t)
-	p.serve(echo)
+	p.Serve(peertest.Echo)
 	for i := range 100 {
-		r, err := c.Call(t.Context(), "a.b", pattern(i))
+		r, err := c.Call(t.Context(), "a.b", peertest.Pattern(i))
 		if err != nil {
 			t.Fatal(err)
 		}
-		wantBytes(t, r, pattern(i))
+		wantBytes(t, r, peertest.Pattern(i))
 	}
 	var replies []<-chan Response
 	for i := range 100 {
-		replies = append(replies, c.Go(t.Context(), "a.b", pattern(i)))
+		replies = append(replies, c.Go(t.Context(), "a.b", peertest.Pattern(i)))
 	}
 	for i, reply := range replies {
-		wantBytes(t, <-reply, pattern(i))
+		wantBytes(t, <-reply, peertest.Pattern(i))
 	}
 	wantStats(t, c, 0, 0)
 }
@@ -382,26 +383,26 @@ func TestForeignConnCancels(t *testing.T) {
 		for range n {
 			ctx, cancel := context.WithCancel(t.Context())
 			reply := c.Go(ctx, "a.b", nil, CancelTopic("a.stop"))
-			m := p.want("a.b")
+			m := p.Want("a.b")
 			cancel()
 			wantErr(t, (<-reply).Err(), context.Canceled)
-			got := p.want("a.stop")
+			got := p.Want("a.stop")
 			if want := fmt.Sprintf("{\"matchtag\":%d}\x00", m.Matchtag); string(got.Payload) != want {
 				t.Fatalf("cancel says %q, want %q", got.Payload, want)
 			}
-			p.refuse(m, ECANCELED, "")
+			p.Refuse(m, uint32(ECANCELED), "")
 		}
-		p.wantNothing(c)
+		p.WantNothing(c)
 		synctest.Wait()
 		wantStats(t, c, 0, 0)
 		for i := range uint32(n) {
-			p.send(&codec.Message{
+			p.Send(&codec.Message{
 				Type: codec.TypeRequest, Flags: codec.FlagTopic | codec.FlagRoute, Topic: "no.service",
 				Matchtag: i + 1, Routes: codec.MakeRoutes("hop", "origin"),
 			})
 		}
 		for i := range uint32(n) {
-			if m := p.recv(); m.Type != codec.TypeResponse || m.Matchtag != i+1 || m.Errnum != uint32(ENOSYS) {
+			if m := p.Recv(); m.Type != codec.TypeResponse || m.Matchtag != i+1 || m.Errnum != uint32(ENOSYS) {
 				t.Fatalf("received %s %q, matchtag %d, errnum %d", m.Type, m.Topic, m.Matchtag, m.Errnum)
 			}
 		}
@@ -415,20 +416,20 @@ func TestForeignConnUnsendable(t *testing.T) {
 		for _, topic := range []string{"no\x00topic", "a.stop"} {
 			ctx, cancel := context.WithCancel(t.Context())
 			reply := c.Go(ctx, "a.b", nil, CancelTopic(topic))
-			p.want("a.b")
+			p.Want("a.b")
 			cancel()
 			wantErr(t, (<-reply).Err(), context.Canceled)
 			synctest.Wait()
 		}
-		p.want("a.stop")
-		p.wantNothing(c)
+		p.Want("a.stop")
+		p.WantNothing(c)
 	})
 }
 
 // stuckConn is a connection whose Send waits for its peer, as long as Close
 // does not wake it.
 type stuckConn struct {
-	plainConn
+	peertest.PlainConn
 	closed chan struct{}
 }
 
@@ -447,16 +448,16 @@ func (s stuckConn) Close() error {
 	default:
 		close(s.closed)
 	}
-	return s.plainConn.Close()
+	return s.PlainConn.Close()
 }
 
 // The reader does not wait for a Send that waits, and Close ends it all.
 func TestForeignConnStuck(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		near, far := transport.Pipe(transport.Config{})
-		c, p := startPeer(t, stuckConn{plainConn{near}, make(chan struct{})}, far)
+		c, p := startPeer(t, stuckConn{peertest.PlainConn{C: near}, make(chan struct{})}, &peertest.Peer{T: t, Conn: far})
 		for i := range uint32(100) {
-			p.send(&codec.Message{
+			p.Send(&codec.Message{
 				Type: codec.TypeRequest, Flags: codec.FlagTopic | codec.FlagRoute, Topic: "no.service",
 				Matchtag: i + 1, Routes: codec.MakeRoutes("hop", "origin"),
 			})
@@ -485,7 +486,7 @@ func TestForeignConnStuck(t *testing.T) {
 func TestForeignConnSendFails(t *testing.T) {
 	broken := errors.New("a wire broke")
 	near, far := transport.Pipe(transport.Config{})
-	c, _ := startPeer(t, failingSend{plainConn{near}, broken}, far)
+	c, _ := startPeer(t, failingSend{peertest.PlainConn{C: near}, broken}, &peertest.Peer{T: t, Conn: far})
 	_, err := c.Call(t.Context(), "a.b", nil)
 	wantErr(t, err, ErrConnLost, broken)
 	if !SafeToRetry(err) {
@@ -495,7 +496,7 @@ func TestForeignConnSendFails(t *testing.T) {
 }
 
 type failingSend struct {
-	plainConn
+	peertest.PlainConn
 	err error
 }
 

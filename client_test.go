@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/flux-sdk/flux/codec"
+	"github.com/flux-sdk/flux/internal/peertest"
 )
 
 // The Close of a clone ends its calls at once, those that wait for room too.
@@ -32,9 +33,9 @@ func TestCloneCloseWithAStuckPeer(t *testing.T) {
 			t.Errorf("the calls ended %v after the Close", d)
 		}
 		for range n {
-			p.want("stuff")
+			p.Want("stuff")
 		}
-		p.wantNothing(c)
+		p.WantNothing(c)
 		wantStats(t, c, 0, 0)
 	})
 }
@@ -46,7 +47,7 @@ func TestCloneCloseEndsItsCallsOnly(t *testing.T) {
 		mine, its := startPending(t.Context(), c, 4), startPending(t.Context(), clone, 4)
 		var asked []*codec.Message
 		for range 8 {
-			asked = append(asked, p.recv())
+			asked = append(asked, p.Recv())
 		}
 		clone.Close()
 		for range 4 {
@@ -58,7 +59,7 @@ func TestCloneCloseEndsItsCallsOnly(t *testing.T) {
 		}
 		wantStats(t, c, 4, 4)
 		for _, m := range asked {
-			p.respond(m, nil)
+			p.Respond(m, nil)
 		}
 		for range 4 {
 			if err := <-mine; err != nil {
@@ -80,7 +81,7 @@ func TestCloneCloseEndsItsCallsOnly(t *testing.T) {
 // busy with the calls of others.
 func TestCloneCloseRacesReplies(t *testing.T) {
 	noLeaks(t)
-	c, _ := servePeer(t, echo)
+	c, _ := servePeer(t, peertest.Echo)
 	var stop atomic.Bool
 	var others sync.WaitGroup
 	for range 4 {

@@ -88,7 +88,7 @@ func TestDefaultStats(t *testing.T) {
 		if _, err := f.c.Call(t.Context(), "service.add", serviceRequest{"more"}); err != nil {
 			t.Fatal(err)
 		}
-		f.p.send(codec.NewEvent("some.event"))
+		f.p.Send(codec.NewEvent("some.event"))
 		decodeReply(t, f.reply("calc.stats-get"), &got)
 		if want := (stats{TX: counts{Request: 1, Response: 5}, RX: counts{Request: 6, Response: 1, Event: 1}}); got != want {
 			t.Errorf("stats are %+v, want %+v", got, want)

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/flux-sdk/flux/codec"
+	"github.com/flux-sdk/flux/internal/peertest"
 	"github.com/flux-sdk/flux/transport"
 )
 
@@ -52,7 +53,7 @@ func TestDialHandleVariables(t *testing.T) {
 			if err := c.Notify(t.Context(), "a.b", nil); err != nil {
 				t.Fatal(err)
 			}
-			m := p.recv()
+			m := p.Recv()
 			if m.UserID != tt.wantUser || Role(m.Rolemask) != tt.wantRoles {
 				t.Errorf("request is of %d, %s, want %d, %s", int32(m.UserID), Role(m.Rolemask), int32(tt.wantUser), tt.wantRoles)
 			}
@@ -161,15 +162,15 @@ func welcome(t *testing.T) (uri string, conns <-chan transport.Conn) {
 }
 
 // dialPeer is newPeer by way of a real socket.
-func dialPeer(t *testing.T, uri string, conns <-chan transport.Conn, opts ...DialOption) (*Client, *peer) {
+func dialPeer(t *testing.T, uri string, conns <-chan transport.Conn, opts ...DialOption) (*Client, *peertest.Peer) {
 	t.Helper()
 	c, err := Dial(t.Context(), uri, opts...)
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &peer{t: t, conn: <-conns}
+	p := &peertest.Peer{T: t, Conn: <-conns}
 	t.Cleanup(func() {
-		p.close()
+		p.Close()
 		c.Close()
 	})
 	return c, p
@@ -259,7 +260,7 @@ func TestDialFromEnvironment(t *testing.T) {
 	t.Setenv("FLUX_URI", uri)
 	c, p := dialPeer(t, "", conns)
 	reply := c.Go(t.Context(), "a.b", nil)
-	p.respond(p.want("a.b"), "hello")
+	p.Respond(p.Want("a.b"), "hello")
 	wantBytes(t, <-reply, []byte("hello\x00"))
 }
 
@@ -273,14 +274,14 @@ func TestDialCtx(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer c.Close()
-	p := &peer{t: t, conn: <-conns}
-	p.serve(echo)
+	p := &peertest.Peer{T: t, Conn: <-conns}
+	p.Serve(peertest.Echo)
 	cancel()
 	if _, err := c.Call(t.Context(), "a.b", nil); err != nil {
 		t.Error(err)
 	}
 	c.Close()
-	p.close()
+	p.Close()
 }
 
 // The end of the ctx ends a dial that waits, for the handshake or between tries.
@@ -355,6 +356,6 @@ func TestDialMaxMessage(t *testing.T) {
 	_, err := c.Call(t.Context(), "a.b", make([]byte, 1000))
 	wantErr(t, err, codec.ErrTooLarge)
 	reply := c.Go(t.Context(), "a.b", nil)
-	p.respond(p.recv(), make([]byte, 1000))
+	p.Respond(p.Recv(), make([]byte, 1000))
 	wantErr(t, (<-reply).Err(), ErrConnLost, codec.ErrTooLarge)
 }

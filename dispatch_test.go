@@ -296,7 +296,7 @@ func TestServeSendWaits(t *testing.T) {
 				return nil
 			}))
 		}()
-		p.respond(p.want("service.add"), nil)
+		p.Respond(p.Want("service.add"), nil)
 		f := &front{t: t, c: c, p: p}
 		req := f.send("calc.watch", streaming)
 		synctest.Wait()
@@ -309,15 +309,15 @@ func TestServeSendWaits(t *testing.T) {
 			t.Errorf("Send ended with %v, want %v", sendErr, ErrPeerCanceled)
 		}
 		for range sent - 1 {
-			if m := p.recv(); m.Errnum != 0 || len(m.Payload) != size {
+			if m := p.Recv(); m.Errnum != 0 || len(m.Payload) != size {
 				t.Fatalf("received %d, %d bytes", m.Errnum, len(m.Payload))
 			}
 		}
-		if m := p.recv(); show(m) != canceledStream {
+		if m := p.Recv(); show(m) != canceledStream {
 			t.Errorf("received %s, want %s", show(m), canceledStream)
 		}
 		cancel()
-		p.respond(p.want("service.remove"), nil)
+		p.Respond(p.Want("service.remove"), nil)
 		if err := <-done; err != nil {
 			t.Error(err)
 		}
@@ -401,9 +401,9 @@ func TestInlineOrder(t *testing.T) {
 			m := codec.NewRequest("calc." + name)
 			m.UserID, m.Rolemask, m.Matchtag = 0, uint32(RoleOwner|RoleLocal), uint32(i+1)
 			m.Payload = append([]byte(text), 0)
-			f.p.conn.(*framing.Conn).Queue(m)
+			f.p.Conn.(*framing.Conn).Queue(m)
 		}
-		f.p.conn.(*framing.Conn).Flush()
+		f.p.Conn.(*framing.Conn).Flush()
 		if got := f.replies(); len(got) != 200 {
 			t.Errorf("%d replies, want 200", len(got))
 		}
@@ -466,7 +466,7 @@ func TestInlineLongBatch(t *testing.T) {
 				}
 				return w.Respond("quick")
 			})
-			batch := f.p.conn.(*framing.Conn)
+			batch := f.p.Conn.(*framing.Conn)
 			for i := range before + 1 {
 				m := codec.NewRequest("calc.inline")
 				m.UserID, m.Rolemask, m.Matchtag = 0, uint32(RoleOwner|RoleLocal), uint32(i+1)

@@ -139,7 +139,7 @@ func TestLocalErrorText(t *testing.T) {
 			t.Errorf("%s: error is %q, want %q", name, err, want)
 		}
 	}
-	p.conn.Close()
+	p.Conn.Close()
 	<-c.Done()
 	err := c.Notify(t.Context(), "a.b", nil)
 	if want := "flux: notify a.b: " + c.Err().Error(); err == nil || err.Error() != want {
@@ -175,7 +175,7 @@ func TestErrorLocalIsNotRemote(t *testing.T) {
 	c, p := newPeer(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	reply := c.Go(ctx, "a.b", nil)
-	p.recv()
+	p.Recv()
 	cancel()
 	local := (<-reply).Err()
 	var remote *Error
@@ -184,7 +184,7 @@ func TestErrorLocalIsNotRemote(t *testing.T) {
 	}
 	for errno, sentinel := range map[Errno]error{ECANCELED: context.Canceled, ETIMEDOUT: context.DeadlineExceeded, ECONNRESET: ErrConnLost} {
 		reply = c.Go(t.Context(), "a.b", nil)
-		p.refuse(p.recv(), errno, "")
+		p.Refuse(p.Recv(), uint32(errno), "")
 		err := (<-reply).Err()
 		if !errors.As(err, &remote) || errors.Is(err, sentinel) || SafeToRetry(err) {
 			t.Errorf("%v from a service matches %v or is safe to retry", err, sentinel)

@@ -243,7 +243,7 @@ func TestHandlerCancelReachesResponder(t *testing.T) {
 		{"disconnect", func(f *front, _ *served, _ *codec.Message) { f.disconnect("calc.disconnect") }, ErrPeerDisconnected},
 		{"end of serving", func(_ *front, s *served, _ *codec.Message) { s.cancel() }, ErrServeEnded},
 		{"close", func(f *front, _ *served, _ *codec.Message) { f.c.Close() }, ErrServeEnded},
-		{"loss", func(f *front, _ *served, _ *codec.Message) { f.p.conn.Close() }, ErrConnLost},
+		{"loss", func(f *front, _ *served, _ *codec.Message) { f.p.Conn.Close() }, ErrConnLost},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			var got []error
@@ -500,7 +500,7 @@ func TestHandlerTooLargeForTransport(t *testing.T) {
 		const limit = 300
 		f := &front{t: t}
 		f.c, f.p = newPeerSize(t, limit)
-		f.p.serve(f.handle)
+		f.p.Serve(f.handle)
 		f.serve("calc", HandlerFunc(func(_ context.Context, w Responder, r *Request) error {
 			err := w.Respond(bytes.Repeat([]byte{7}, limit))
 			if !errors.Is(err, codec.ErrTooLarge) {

@@ -13,6 +13,7 @@ import (
 	"github.com/flux-sdk/flux/codec"
 	"github.com/flux-sdk/flux/internal/capture"
 	"github.com/flux-sdk/flux/internal/capture/golden"
+	"github.com/flux-sdk/flux/internal/peertest"
 )
 
 // publishing starts a Publish and returns what it will return.
@@ -46,11 +47,11 @@ func TestPublishOnTheWire(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			done := publishing(c, t.Context(), "a.b", tt.payload, tt.opts...)
-			m := p.recv()
+			m := p.Recv()
 			want := wireRequest("event.publish", tt.want+"\x00")
 			want.NodeID = 0 // from every rank
 			wantMessage(t, m, want)
-			p.respond(m, json.RawMessage(`{"seq":1}`))
+			p.Respond(m, json.RawMessage(`{"seq":1}`))
 			if err := <-done; err != nil {
 				t.Error(err)
 			}
@@ -90,7 +91,7 @@ func TestPublishAsRecorded(t *testing.T) {
 			}
 			c, p := newPeer(t, WithUserID(want.UserID), WithRoles(Role(want.Rolemask)))
 			publishing(c, t.Context(), in.Topic, in.Payload, opts...)
-			got := p.recv()
+			got := p.Recv()
 			got.Matchtag = want.Matchtag
 			frame, err := codec.Append(nil, got)
 			if err == nil {
@@ -99,7 +100,7 @@ func TestPublishAsRecorded(t *testing.T) {
 			if err != nil {
 				t.Errorf("%s, frame %d: %v", name, i, err)
 			}
-			p.close()
+			p.Close()
 		}
 	}
 	if seen < 10 {
@@ -125,7 +126,7 @@ func TestPublishUnconfirmed(t *testing.T) {
 		if seq != 0 || err != nil {
 			t.Errorf("%s: %d, %v, want 0", name, seq, err)
 		}
-		m := p.recv()
+		m := p.Recv()
 		want := *codec.NewEvent("a.b")
 		want.Flags |= tt.flags
 		if tt.want != "" {
@@ -170,7 +171,7 @@ func TestPublishRefused(t *testing.T) {
 			t.Errorf("%s: %v is safe to retry: %t", name, err, SafeToRetry(err))
 		}
 	}
-	p.wantNothing(c)
+	p.WantNothing(c)
 	wantStats(t, c, 0, 0)
 }
 
@@ -178,7 +179,7 @@ func TestPublishRefused(t *testing.T) {
 func TestPublishErrors(t *testing.T) {
 	c, p := newPeer(t)
 	done := publishing(c, t.Context(), "a.b", nil)
-	p.refuse(p.recv(), EPERM, "not for guests")
+	p.Refuse(p.Recv(), uint32(EPERM), "not for guests")
 	err := <-done
 	wantRemote(t, err, Error{"event.publish", EPERM, "not for guests"})
 	if !strings.Contains(err.Error(), "a.b") {
@@ -189,7 +190,7 @@ func TestPublishErrors(t *testing.T) {
 		"too large": json.RawMessage(`{"seq":4294967296}`),
 	} {
 		done := publishing(c, t.Context(), "a.b", nil)
-		p.respond(p.recv(), reply)
+		p.Respond(p.Recv(), reply)
 		if err := <-done; err == nil || !strings.Contains(err.Error(), "a.b") || SafeToRetry(err) {
 			t.Errorf("response %s: error is %v, want one that names the event and is not safe to retry", name, err)
 		}
@@ -202,14 +203,14 @@ func TestPublishOldName(t *testing.T) {
 	step := func(done <-chan error, want error, answers ...any) {
 		t.Helper()
 		for i := 0; i < len(answers); i += 2 {
-			m := p.want(answers[i].(string))
+			m := p.Want(answers[i].(string))
 			if m.NodeID != 0 {
 				t.Errorf("%s went to %d, want rank 0", m.Topic, m.NodeID)
 			}
 			if errno, ok := answers[i+1].(Errno); ok {
-				p.refuse(m, errno, "")
+				p.Refuse(m, uint32(errno), "")
 			} else {
-				p.respond(m, answers[i+1])
+				p.Respond(m, answers[i+1])
 			}
 		}
 		if err := <-done; want != nil {
@@ -233,7 +234,7 @@ func TestPublishOldName(t *testing.T) {
 	// The old name refuses the event itself: it is the right name all the same.
 	step(publish(), EPERM, publishTopic, ENOSYS, publishTopicOld, EPERM)
 	step(publish(), nil, publishTopicOld, seq)
-	p.wantNothing(c)
+	p.WantNothing(c)
 }
 
 // A local failure of the second try teaches nothing.
@@ -241,12 +242,12 @@ func TestPublishOldNameInterrupted(t *testing.T) {
 	c, p := newPeer(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	done := publishing(c, ctx, "a.b", nil)
-	p.refuse(p.want(publishTopic), ENOSYS, "")
-	p.want(publishTopicOld)
+	p.Refuse(p.Want(publishTopic), uint32(ENOSYS), "")
+	p.Want(publishTopicOld)
 	cancel()
 	wantErr(t, <-done, context.Canceled)
 	publishing(c, t.Context(), "a.b", nil)
-	p.want(publishTopic)
+	p.Want(publishTopic)
 }
 
 // shoutingCodec is no JSON codec at all.
@@ -271,7 +272,7 @@ func (s shoutingCodec) Unmarshal(data []byte, v any) error {
 
 // The user's codec is for the user's values, not for the library's messages.
 func TestEventsWithPayloadCodec(t *testing.T) {
-	c, p := servePeer(t, eventBroker(), WithPayloadCodec(shoutingCodec{t}))
+	c, p := servePeer(t, peertest.NewEventBroker().Handle, WithPayloadCodec(shoutingCodec{t}))
 	_ = p
 	events := mustSubscribe(t, c, t.Context(), "a")
 	if seq, err := c.Publish(t.Context(), "a.b", point{X: 7}); err != nil || seq != 1 {
@@ -326,16 +327,16 @@ func TestSubscribeWaits(t *testing.T) {
 		c, p := newPeer(t)
 		ctx, cancel := context.WithCancel(t.Context())
 		first := subscribing(c, ctx, "a")
-		m := p.recv()
+		m := p.Recv()
 		wantMessage(t, m, wireRequest("event.subscribe", "{\"topic\":\"a\"}\x00"))
 		second := subscribing(c, ctx, "a") // shares the request
 		synctest.Wait()
 		if len(first)+len(second) > 0 {
 			t.Fatal("Subscribe returned before the broker answered")
 		}
-		p.event("a.early", 1, nil, 0) // not promised
-		p.respond(m, nil)
-		p.event("a.b", 2, nil, 0)
+		p.Event("a.early", 1, nil, 0) // not promised
+		p.Respond(m, nil)
+		p.Event("a.b", 2, nil, 0)
 		one, two := <-first, <-second
 		for _, s := range []subscribed{one, two} {
 			if s.err != nil {
@@ -349,15 +350,15 @@ func TestSubscribeWaits(t *testing.T) {
 		if third.err != nil {
 			t.Fatal(third.err)
 		}
-		p.wantNothing(c)
+		p.WantNothing(c)
 		cancel()
-		wantMessage(t, p.recv(), wireRequest("event.unsubscribe", "{\"topic\":\"a\"}\x00"))
+		wantMessage(t, p.Recv(), wireRequest("event.unsubscribe", "{\"topic\":\"a\"}\x00"))
 		for _, s := range []subscribed{one, two, third} {
 			if e, ok := <-s.events; ok {
 				t.Errorf("received %q, %v, want the end", e.Topic(), e.Err())
 			}
 		}
-		p.wantNothing(c)
+		p.WantNothing(c)
 	})
 }
 
@@ -365,8 +366,8 @@ func TestSubscribeWaits(t *testing.T) {
 // one gives back; prefixes that overlap are different ones.
 func TestSubscribeCountsOnce(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
-		b := newEventBroker()
-		c, _ := servePeer(t, b.handle)
+		b := peertest.NewEventBroker()
+		c, _ := servePeer(t, b.Handle)
 		var cancels []context.CancelFunc
 		open := func(prefix string) <-chan Event {
 			ctx, cancel := context.WithCancel(t.Context())
@@ -374,7 +375,7 @@ func TestSubscribeCountsOnce(t *testing.T) {
 			return mustSubscribe(t, c, ctx, prefix)
 		}
 		all := []<-chan Event{open("job"), open("job"), open("job"), open("job.x"), open(""), open("")}
-		wantItems(t, b.requests(), []string{"+job", "+job.x", "+"})
+		wantItems(t, b.TakeRequests(), []string{"+job", "+job.x", "+"})
 		wantPublish(t, c, 1, "job.x.y", nil)
 		wantPublish(t, c, 2, "jobs", nil)
 		wantPublish(t, c, 3, "other", nil)
@@ -389,7 +390,7 @@ func TestSubscribeCountsOnce(t *testing.T) {
 		for i, cancel := range cancels {
 			cancel()
 			synctest.Wait()
-			wantItems(t, b.requests(), [][]string{nil, nil, {"-job"}, {"-job.x"}, nil, {"-"}}[i])
+			wantItems(t, b.TakeRequests(), [][]string{nil, nil, {"-job"}, {"-job.x"}, nil, {"-"}}[i])
 		}
 		wantEmpty(t, c)
 	})
@@ -398,8 +399,8 @@ func TestSubscribeCountsOnce(t *testing.T) {
 // Subscribing and unsubscribing keep their order on the wire.
 func TestResubscribe(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
-		b := newEventBroker()
-		c, _ := servePeer(t, b.handle)
+		b := peertest.NewEventBroker()
+		c, _ := servePeer(t, b.Handle)
 		for i := range 5 {
 			ctx, cancel := context.WithCancel(t.Context())
 			events := mustSubscribe(t, c, ctx, "a")
@@ -410,7 +411,7 @@ func TestResubscribe(t *testing.T) {
 			}
 		}
 		synctest.Wait()
-		wantItems(t, b.requests(), strings.Fields("+a -a +a -a +a -a +a -a +a -a"))
+		wantItems(t, b.TakeRequests(), strings.Fields("+a -a +a -a +a -a +a -a +a -a"))
 		wantEmpty(t, c)
 	})
 }
@@ -431,7 +432,7 @@ func TestSubscribeRefused(t *testing.T) {
 			t.Errorf("%s: %v is safe to retry: %t", name, err, SafeToRetry(err))
 		}
 	}
-	p.wantNothing(c)
+	p.WantNothing(c)
 	wantEmpty(t, c)
 }
 
@@ -440,12 +441,12 @@ func TestSubscribeError(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		c, p := newPeer(t)
 		first := subscribing(c, t.Context(), "a")
-		m := p.want("event.subscribe")
+		m := p.Want("event.subscribe")
 		second := subscribing(c, t.Context(), "a")
 		other := subscribing(c, t.Context(), "b")
-		otherReq := p.want("event.subscribe")
+		otherReq := p.Want("event.subscribe")
 		synctest.Wait()
-		p.refuse(m, EPERM, "not today")
+		p.Refuse(m, uint32(EPERM), "not today")
 		for _, done := range []<-chan subscribed{first, second} {
 			s := <-done
 			wantRemote(t, s.err, Error{"event.subscribe", EPERM, "not today"})
@@ -453,17 +454,17 @@ func TestSubscribeError(t *testing.T) {
 				t.Error("a channel comes with the error")
 			}
 		}
-		p.respond(otherReq, nil)
+		p.Respond(otherReq, nil)
 		if s := <-other; s.err != nil {
 			t.Errorf("the other prefix failed, too: %v", s.err)
 		}
 		again := subscribing(c, t.Context(), "a")
-		p.respond(p.want("event.subscribe"), nil)
+		p.Respond(p.Want("event.subscribe"), nil)
 		s := <-again
 		if s.err != nil {
 			t.Fatal(s.err)
 		}
-		p.event("a.b", 1, nil, 0)
+		p.Event("a.b", 1, nil, 0)
 		if e := <-s.events; e.Topic() != "a.b" {
 			t.Errorf("received %q, %v", e.Topic(), e.Err())
 		}
@@ -477,12 +478,12 @@ func TestSubscribeContextEndsInWait(t *testing.T) {
 		ctx, cancel := context.WithTimeoutCause(t.Context(), time.Second, errBored)
 		defer cancel()
 		gone := subscribing(c, ctx, "a")
-		m := p.want("event.subscribe")
+		m := p.Want("event.subscribe")
 		s := <-gone
 		wantErr(t, s.err, context.DeadlineExceeded, errBored)
-		p.wantNothing(c)
-		p.respond(m, nil)
-		p.respond(p.want("event.unsubscribe"), nil)
+		p.WantNothing(c)
+		p.Respond(m, nil)
+		p.Respond(p.Want("event.unsubscribe"), nil)
 		synctest.Wait()
 		wantEmpty(t, c)
 	})
@@ -494,34 +495,34 @@ func TestSubscribeOneOfSeveralGivesUp(t *testing.T) {
 		c, p := newPeer(t)
 		ctx, cancel := context.WithCancel(t.Context())
 		gone := subscribing(c, ctx, "a")
-		m := p.want("event.subscribe")
+		m := p.Want("event.subscribe")
 		cancel()
 		wantErr(t, (<-gone).err, context.Canceled)
 		late := subscribing(c, t.Context(), "a")
 		synctest.Wait()
-		p.respond(m, nil)
+		p.Respond(m, nil)
 		s := <-late
 		if s.err != nil {
 			t.Fatal(s.err)
 		}
-		p.event("a", 1, nil, 0)
+		p.Event("a", 1, nil, 0)
 		if e := <-s.events; e.Seq() != 1 {
 			t.Errorf("received %v", e.Err())
 		}
-		p.wantNothing(c)
+		p.WantNothing(c)
 	})
 }
 
 // Whether the connection is closed or lost, those that wait learn it.
 func TestSubscribeConnectionEndsInWait(t *testing.T) {
-	for want, end := range map[error]func(c *Client, p *peer){
-		ErrClosed:   func(c *Client, p *peer) { c.Close() },
-		ErrConnLost: func(c *Client, p *peer) { p.close() },
+	for want, end := range map[error]func(c *Client, p *peertest.Peer){
+		ErrClosed:   func(c *Client, p *peertest.Peer) { c.Close() },
+		ErrConnLost: func(c *Client, p *peertest.Peer) { p.Close() },
 	} {
 		inBubble(t, func(t *testing.T) {
 			c, p := newPeer(t)
 			one, two := subscribing(c, t.Context(), "a"), subscribing(c, t.Context(), "a")
-			p.want("event.subscribe")
+			p.Want("event.subscribe")
 			synctest.Wait()
 			end(c, p)
 			for _, done := range []<-chan subscribed{one, two} {
@@ -548,8 +549,8 @@ func TestWithoutSubscribe(t *testing.T) {
 		c, p := newPeer(t, WithoutSubscribe())
 		ctx, cancel := context.WithCancel(t.Context())
 		events := mustSubscribe(t, c, ctx, "a")
-		p.event("b", 1, nil, 0)
-		p.event("a.b", 2, nil, 0)
+		p.Event("b", 1, nil, 0)
+		p.Event("a.b", 2, nil, 0)
 		if e := <-events; e.Seq() != 2 {
 			t.Errorf("received number %d, %v, want 2", e.Seq(), e.Err())
 		}
@@ -557,7 +558,7 @@ func TestWithoutSubscribe(t *testing.T) {
 		if e, ok := <-events; ok {
 			t.Errorf("received %q, want the end", e.Topic())
 		}
-		p.wantNothing(c)
+		p.WantNothing(c)
 		synctest.Wait()
 		wantEmpty(t, c)
 	})
@@ -570,8 +571,8 @@ func TestSubscribeChurn(t *testing.T) {
 	if testing.Short() {
 		cycles = 500
 	}
-	b := newEventBroker()
-	c, _ := servePeer(t, b.handle)
+	b := peertest.NewEventBroker()
+	c, _ := servePeer(t, b.Handle)
 	kept := mustSubscribe(t, c, t.Context(), "churn.5")
 	for i := range cycles {
 		ctx, cancel := context.WithCancel(t.Context())
@@ -599,11 +600,9 @@ func TestSubscribeChurn(t *testing.T) {
 		}
 		last = e.Seq()
 	}
-	b.mu.Lock()
-	if len(b.subs) != 1 || b.subs["churn.5"] != 1 || last != b.seq {
-		t.Errorf("the broker has %v and number %d, want churn.5 once and %d", b.subs, b.seq, last)
+	if subs, seq := b.Subscriptions(), b.Seq(); len(subs) != 1 || subs["churn.5"] != 1 || last != seq {
+		t.Errorf("the broker has %v and number %d, want churn.5 once and %d", subs, seq, last)
 	}
-	b.mu.Unlock()
 	c.c.mu.Lock()
 	if ts := c.c.subs.topics["churn.5"]; len(c.c.subs.topics) != 1 || len(c.c.subs.sizes) != 1 || len(ts.subscribers) != 1 || len(ts.waiting) != 0 {
 		t.Errorf("the client has %v, %v", c.c.subs.topics, c.c.subs.sizes)

@@ -18,6 +18,7 @@ import (
 	"github.com/flux-sdk/flux/codec"
 	"github.com/flux-sdk/flux/internal/capture"
 	"github.com/flux-sdk/flux/internal/capture/golden"
+	"github.com/flux-sdk/flux/internal/peertest"
 	"github.com/flux-sdk/flux/transport"
 )
 
@@ -240,7 +241,7 @@ func message(r *capture.Record) (*codec.Message, error) {
 		return codec.Decode(r.Frame()[codec.PrefixSize:])
 	}
 	m := r.Msg.Message()
-	m.SetPayload(pattern(r.Msg.PayloadSize))
+	m.SetPayload(peertest.Pattern(r.Msg.PayloadSize))
 	frame, err := codec.Append(nil, m)
 	if err != nil {
 		return nil, err
@@ -389,11 +390,11 @@ func TestReplayUpstream(t *testing.T) {
 func TestReplayPayloadSizes(t *testing.T) {
 	replay{file: "payload-sizes", conn: 2}.run(t, func(t *testing.T, c *Client) {
 		for _, n := range []int{0, 1, 2, 254, 255, 256, 4096, 70000} {
-			r, err := c.Call(t.Context(), "scnecho.raw", pattern(n))
+			r, err := c.Call(t.Context(), "scnecho.raw", peertest.Pattern(n))
 			if err != nil {
 				t.Fatalf("%d bytes: %v", n, err)
 			}
-			wantBytes(t, r, pattern(n))
+			wantBytes(t, r, peertest.Pattern(n))
 			if got := r.Message().HasPayload(); got != (n > 0) {
 				t.Errorf("%d bytes: payload part is %t", n, got)
 			}
@@ -403,8 +404,8 @@ func TestReplayPayloadSizes(t *testing.T) {
 
 func TestReplayPayload1M(t *testing.T) {
 	replay{file: "payload-1m", conn: 2}.run(t, func(t *testing.T, c *Client) {
-		got, err := CallAs[[]byte](t.Context(), c, "scnecho.raw", pattern(1<<20))
-		if err != nil || string(got) != string(pattern(1<<20)) {
+		got, err := CallAs[[]byte](t.Context(), c, "scnecho.raw", peertest.Pattern(1<<20))
+		if err != nil || string(got) != string(peertest.Pattern(1<<20)) {
 			t.Errorf("%d bytes, %v, want the %d sent", len(got), err, 1<<20)
 		}
 	})

@@ -11,10 +11,11 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/flux-sdk/flux/codec"
+	"github.com/flux-sdk/flux/internal/peertest"
 )
 
 // callOnce calls c once and lets m, made a response to it, be the answer.
-func callOnce(t *testing.T, c *Client, p *peer, m codec.Message) (Response, error) {
+func callOnce(t *testing.T, c *Client, p *peertest.Peer, m codec.Message) (Response, error) {
 	t.Helper()
 	type result struct {
 		r   Response
@@ -25,11 +26,11 @@ func callOnce(t *testing.T, c *Client, p *peer, m codec.Message) (Response, erro
 		r, err := c.Call(t.Context(), "calc.add", nil)
 		done <- result{r, err}
 	}()
-	req := p.recv()
-	resp := brokerResponse(req)
+	req := p.Recv()
+	resp := peertest.BrokerResponse(req)
 	resp.Errnum, resp.Payload = m.Errnum, m.Payload
 	resp.Flags |= m.Flags
-	p.send(resp)
+	p.Send(resp)
 	got := <-done
 	return got.r, got.err
 }
@@ -211,16 +212,16 @@ func TestResponseZero(t *testing.T) {
 
 func TestCallAs(t *testing.T) {
 	c, p := newPeer(t)
-	p.serve(func(p *peer, m *codec.Message) {
+	p.Serve(func(p *peertest.Peer, m *codec.Message) {
 		switch m.Topic {
 		case "json":
-			p.respond(m, map[string]any{"x": 1, "y": 2, "z": 3})
+			p.Respond(m, map[string]any{"x": 1, "y": 2, "z": 3})
 		case "text":
-			p.respond(m, "hello")
+			p.Respond(m, "hello")
 		case "none":
-			p.respond(m, nil)
+			p.Respond(m, nil)
 		default:
-			p.refuse(m, ENOSYS, "")
+			p.Refuse(m, uint32(ENOSYS), "")
 		}
 	})
 	ctx := t.Context()
@@ -264,7 +265,7 @@ func TestResponseMessage(t *testing.T) {
 			UserID: uint32(i), Rolemask: uint32(i + 1), Errnum: uint32(i % 3), Matchtag: uint32(i + 2), Topic: "some.topic",
 		}
 		if i%5 > 0 {
-			m.SetPayload(pattern(i % 5))
+			m.SetPayload(peertest.Pattern(i % 5))
 		}
 		r := newReply("asked.for", &m, nil, jsonCodec{})
 		if diff := cmp.Diff(&m, r.Message()); diff != "" {
@@ -370,11 +371,11 @@ func TestPayloadCodec(t *testing.T) {
 		{nil, ""},
 	} {
 		reply := c.Go(t.Context(), "a.b", tt.req)
-		m := p.recv()
+		m := p.Recv()
 		if string(m.Payload) != tt.want {
 			t.Errorf("%#v: payload is %q, want %q", tt.req, m.Payload, tt.want)
 		}
-		p.respond(m, json.RawMessage(`{"A":"B"}`))
+		p.Respond(m, json.RawMessage(`{"A":"B"}`))
 		r := <-reply
 		var loose, strict map[string]string
 		if err := r.Decode(&loose); err != nil || loose["a"] != "b" {
@@ -395,7 +396,7 @@ func TestPayloadCodecFails(t *testing.T) {
 		t.Errorf("%v is said to be safe to retry", err)
 	}
 	reply := c.Go(t.Context(), "a.b", nil)
-	p.respond(p.recv(), struct{}{})
+	p.Respond(p.Recv(), struct{}{})
 	wantErr(t, (<-reply).Decode(new(any)), own)
 }
 
@@ -410,11 +411,11 @@ func TestPayloadCodecOfTheLibrary(t *testing.T) {
 		}
 		done <- err
 	}()
-	m := p.want("attr.get")
+	m := p.Want("attr.get")
 	if want := "{\"name\":\"broker.pid\"}\x00"; string(m.Payload) != want {
 		t.Errorf("payload is %q, want %q", m.Payload, want)
 	}
-	p.respond(m, map[string]any{"value": "Value", "flags": 0})
+	p.Respond(m, map[string]any{"value": "Value", "flags": 0})
 	if err := <-done; err != nil {
 		t.Error(err)
 	}
@@ -428,12 +429,12 @@ func TestPayloadSizeCap(t *testing.T) {
 	most := limit - overhead
 
 	c, p := newPeerSize(t, limit)
-	reply := c.Go(t.Context(), topic, pattern(most))
-	m := p.recv()
-	p.respond(m, m.Payload)
-	wantBytes(t, <-reply, pattern(most))
+	reply := c.Go(t.Context(), topic, peertest.Pattern(most))
+	m := p.Recv()
+	p.Respond(m, m.Payload)
+	wantBytes(t, <-reply, peertest.Pattern(most))
 
-	_, err := c.Call(t.Context(), topic, pattern(most+1))
+	_, err := c.Call(t.Context(), topic, peertest.Pattern(most+1))
 	wantErr(t, err, codec.ErrTooLarge)
 	if SafeToRetry(err) {
 		t.Errorf("%v is said to be safe to retry", err)
@@ -444,8 +445,8 @@ func TestPayloadSizeCap(t *testing.T) {
 	}
 
 	reply = c.Go(t.Context(), topic, nil)
-	m = p.recv()
-	p.respond(m, pattern(most+1))
+	m = p.Recv()
+	p.Respond(m, peertest.Pattern(most+1))
 	wantErr(t, (<-reply).Err(), ErrConnLost, codec.ErrTooLarge)
 	<-c.Done()
 	wantErr(t, c.Err(), ErrConnLost, codec.ErrTooLarge)

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/flux-sdk/flux/codec"
+	"github.com/flux-sdk/flux/internal/peertest"
 	"github.com/flux-sdk/flux/transport"
 )
 
@@ -230,7 +231,7 @@ func TestServeConnectionEnds(t *testing.T) {
 		reply []string
 	}{
 		{"close", func(f *front) { f.c.Close() }, ErrClosed, canceled},
-		{"loss", func(f *front) { f.p.conn.Close() }, ErrConnLost, nil},
+		{"loss", func(f *front) { f.p.Conn.Close() }, ErrConnLost, nil},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -365,8 +366,8 @@ func TestServePlainConn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := &front{t: t}
 		near, far := transport.Pipe(transport.Config{})
-		f.c, f.p = startPeer(t, plainConn{near}, far)
-		f.p.serve(f.handle)
+		f.c, f.p = startPeer(t, peertest.PlainConn{C: near}, &peertest.Peer{T: t, Conn: far})
+		f.p.Serve(f.handle)
 		mux := NewServeMux()
 		mux.Handle("calc.add", Unary(sum))
 		mux.HandleFunc("calc.watch", func(ctx context.Context, w Responder, _ *Request) error {
@@ -586,7 +587,7 @@ func TestDrainMeanwhile(t *testing.T) {
 func TestDrainAnswered(t *testing.T) {
 	for name, end := range map[string]func(f *front){
 		"close": func(f *front) { f.c.Close() },
-		"loss":  func(f *front) { f.p.conn.Close() },
+		"loss":  func(f *front) { f.p.Conn.Close() },
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

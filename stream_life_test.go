@@ -14,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/flux-sdk/flux/codec"
+	"github.com/flux-sdk/flux/internal/peertest"
 )
 
 var errBored = errors.New("the user went away")
@@ -30,7 +31,7 @@ func TestStreamEndedBeforeSend(t *testing.T) {
 	if _, err := c.Stream(t.Context(), "svc.watch", []int{1}); err == nil || SafeToRetry(err) {
 		t.Errorf("a payload that cannot be encoded: error is %v, want one that is not safe to retry", err)
 	}
-	p.wantNothing(c)
+	p.WantNothing(c)
 	wantStats(t, c, 0, 0)
 }
 
@@ -69,12 +70,12 @@ func TestStreamEndedWhileHeldBack(t *testing.T) {
 		wantStats(t, c, 0, 0)
 		release()
 		go c.Send(context.Background(), codec.NewEvent("over"))
-		for m := p.recv(); m.Topic != "over"; m = p.recv() {
+		for m := p.Recv(); m.Topic != "over"; m = p.Recv() {
 			if m.Topic != "jam" {
 				t.Errorf("the peer received %q", m.Topic)
 			}
 		}
-		p.wantNothing(c)
+		p.WantNothing(c)
 	})
 }
 
@@ -95,10 +96,10 @@ func TestStreamEndedBeforeWritten(t *testing.T) {
 		cancel()
 		wantEnd(t, stream, context.Canceled) // at once, while nothing can be written
 		wantStats(t, c, 0, 1)
-		p.recv()
-		req := p.want("svc.watch")
-		wantMessage(t, p.recv(), wireCancel("svc.cancel", req))
-		p.refuse(req, ENODATA, "")
+		p.Recv()
+		req := p.Want("svc.watch")
+		wantMessage(t, p.Recv(), wireCancel("svc.cancel", req))
+		p.Refuse(req, uint32(ENODATA), "")
 		synctest.Wait()
 		wantStats(t, c, 0, 0)
 	})
@@ -113,11 +114,11 @@ func TestStreamEndedMidStream(t *testing.T) {
 				ctx, cancel := context.WithCancelCause(t.Context())
 				stream, req := openStream(t, c, p, ctx, "svc.watch")
 				for i := range backlog {
-					p.item(req, i)
+					item(p, req, i)
 				}
 				synctest.Wait()
 				cancel(errBored)
-				wantMessage(t, p.recv(), wireCancel("svc.cancel", req))
+				wantMessage(t, p.Recv(), wireCancel("svc.cancel", req))
 				synctest.Wait() // one received meanwhile may be behind dropped ones
 				next := 0
 				for r := range stream {
@@ -134,10 +135,10 @@ func TestStreamEndedMidStream(t *testing.T) {
 				if next >= 0 {
 					t.Errorf("the stream ended clean after %d of %d items", next, backlog)
 				}
-				p.item(req, 0)
+				item(p, req, 0)
 				synctest.Wait()
 				wantStats(t, c, 0, 1)
-				p.refuse(req, ENODATA, "")
+				p.Refuse(req, uint32(ENODATA), "")
 				synctest.Wait()
 				wantStats(t, c, 0, 0)
 			})
@@ -161,19 +162,19 @@ func TestRetiredTagsRest(t *testing.T) {
 	}
 	wantStats(t, c, 0, 100)
 	for _, req := range owed {
-		p.item(req, 1) // is no last reply
+		item(p, req, 1) // is no last reply
 	}
 	for _, req := range owed {
-		p.refuse(req, ENODATA, "")
+		p.Refuse(req, uint32(ENODATA), "")
 	}
 	stream, req := openStream(t, c, p, t.Context(), "svc.watch")
-	p.item(req, 7)
+	item(p, req, 7)
 	wantPoints(t, stream, 7, 7)
 	wantStats(t, c, 1, 0)
 	if s := c.Stats(); s.Late != 200 {
 		t.Errorf("%d late responses, want 200", s.Late)
 	}
-	p.refuse(req, ENODATA, "")
+	p.Refuse(req, uint32(ENODATA), "")
 	wantClean(t, stream)
 }
 
@@ -186,12 +187,12 @@ type watchService struct {
 	owed map[uint32]*codec.Message
 }
 
-func (w *watchService) serve(p *peer, m *codec.Message) {
+func (w *watchService) serve(p *peertest.Peer, m *codec.Message) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	switch m.Topic {
 	case "svc.ping":
-		p.respond(m, nil)
+		p.Respond(m, nil)
 		return
 	case "svc.cancel":
 		var tag struct{ Matchtag uint32 }
@@ -201,7 +202,7 @@ func (w *watchService) serve(p *peer, m *codec.Message) {
 		}
 		if req := w.owed[tag.Matchtag]; req != nil {
 			delete(w.owed, tag.Matchtag)
-			p.refuse(req, ENODATA, "")
+			p.Refuse(req, uint32(ENODATA), "")
 		}
 		return
 	}
@@ -211,11 +212,11 @@ func (w *watchService) serve(p *peer, m *codec.Message) {
 	w.owed[m.Matchtag] = m
 	items := rand.IntN(30)
 	for i := range items {
-		p.item(m, i)
+		item(p, m, i)
 	}
 	if rand.IntN(2) == 0 {
 		delete(w.owed, m.Matchtag)
-		p.refuse(m, ENODATA, "")
+		p.Refuse(m, uint32(ENODATA), "")
 	}
 }
 
@@ -291,23 +292,23 @@ func wantCtxErr(t *testing.T, err error) {
 
 // watchSome is a service: svc.watch streams as many items as are asked for, and
 // ends unless it is told not to; every other request is echoed.
-func watchSome(cancels chan<- *codec.Message) func(p *peer, m *codec.Message) {
-	return func(p *peer, m *codec.Message) {
+func watchSome(cancels chan<- *codec.Message) func(p *peertest.Peer, m *codec.Message) {
+	return func(p *peertest.Peer, m *codec.Message) {
 		switch m.Topic {
 		case "svc.watch":
 			b, _ := codec.JSONPayload(m.Payload)
 			var want point
 			json.Unmarshal(b, &want)
 			for i := 1; i <= want.X; i++ {
-				p.item(m, i)
+				item(p, m, i)
 			}
 			if want.Y == 0 {
-				p.refuse(m, ENODATA, "")
+				p.Refuse(m, uint32(ENODATA), "")
 			}
 		case "svc.cancel":
 			cancels <- m
 		default:
-			echo(p, m)
+			peertest.Echo(p, m)
 		}
 	}
 }
@@ -365,7 +366,7 @@ func TestStalledStream(t *testing.T) {
 		if b, err := codec.JSONPayload(cancel.Payload); err != nil || json.Unmarshal(b, &tag) != nil {
 			t.Fatalf("cancel request is %q", cancel.Payload)
 		}
-		p.send(&codec.Message{
+		p.Send(&codec.Message{
 			Type: codec.TypeResponse, Flags: codec.FlagTopic | codec.FlagRoute | codec.FlagStreaming,
 			Topic: "svc.watch", Matchtag: tag.Matchtag, Errnum: uint32(ENODATA),
 		})
@@ -400,20 +401,20 @@ func TestStreamQueueLimit(t *testing.T) {
 				c, p := newPeer(t)
 				stream, req := openStream(t, c, p, t.Context(), "svc.watch", tt.opt)
 				for range tt.want {
-					p.item(req, 1)
+					item(p, req, 1)
 				}
 				for range tt.want + 1 { // at the limit one by one goes on for ever
 					wantPoints(t, stream, 1, 1)
-					p.item(req, 1)
+					item(p, req, 1)
 				}
-				p.item(req, 1)
-				wantMessage(t, p.want("svc.cancel"), wireCancel("svc.cancel", req))
-				p.item(req, 1)
+				item(p, req, 1)
+				wantMessage(t, p.Want("svc.cancel"), wireCancel("svc.cancel", req))
+				item(p, req, 1)
 				for range tt.want {
 					wantPoints(t, stream, 1, 1)
 				}
 				wantEnd(t, stream, ErrSlowConsumer)
-				p.refuse(req, ENODATA, "")
+				p.Refuse(req, uint32(ENODATA), "")
 			})
 		})
 	}
@@ -427,14 +428,14 @@ func TestStalledStreamEnds(t *testing.T) {
 			clean, req1 := openStream(t, c, p, t.Context(), "svc.watch", QueueLimit(limit, plenty))
 			failed, req2 := openStream(t, c, p, t.Context(), "svc.watch", QueueLimit(limit, plenty))
 			for i := 1; i <= limit; i++ {
-				p.item(req1, i)
-				p.item(req2, i)
+				item(p, req1, i)
+				item(p, req2, i)
 			}
-			p.refuse(req1, ENODATA, "")
-			p.refuse(req2, EIO, "disk on fire")
+			p.Refuse(req1, uint32(ENODATA), "")
+			p.Refuse(req2, uint32(EIO), "disk on fire")
 			synctest.Wait()
 			wantStats(t, c, 0, 0)
-			p.wantNothing(c)
+			p.WantNothing(c)
 			wantPoints(t, clean, 1, limit)
 			wantClean(t, clean)
 			wantPoints(t, failed, 1, limit)
@@ -452,70 +453,70 @@ func TestStreamViolations(t *testing.T) {
 	}
 	for _, tt := range []struct {
 		name   string
-		offend func(p *peer, req *codec.Message)
+		offend func(p *peertest.Peer, req *codec.Message)
 		// The stream gets items 1 to last, then this end.
 		last        int
 		err         error
 		late, stray uint64
 	}{
-		{"items after the end", func(p *peer, req *codec.Message) {
-			p.item(req, 1)
-			p.refuse(req, ENODATA, "")
-			p.item(req, 2)
-			p.item(req, 3)
+		{"items after the end", func(p *peertest.Peer, req *codec.Message) {
+			item(p, req, 1)
+			p.Refuse(req, uint32(ENODATA), "")
+			item(p, req, 2)
+			item(p, req, 3)
 		}, 1, nil, 0, 2},
-		{"two ends", func(p *peer, req *codec.Message) {
-			p.refuse(req, ENODATA, "")
-			p.refuse(req, ENODATA, "")
-			p.refuse(req, EIO, "and again")
+		{"two ends", func(p *peertest.Peer, req *codec.Message) {
+			p.Refuse(req, uint32(ENODATA), "")
+			p.Refuse(req, uint32(ENODATA), "")
+			p.Refuse(req, uint32(EIO), "and again")
 		}, 0, nil, 0, 2},
-		{"an error and then the end", func(p *peer, req *codec.Message) {
-			p.refuse(req, EIO, "")
-			p.refuse(req, ENODATA, "")
+		{"an error and then the end", func(p *peertest.Peer, req *codec.Message) {
+			p.Refuse(req, uint32(EIO), "")
+			p.Refuse(req, uint32(ENODATA), "")
 		}, 0, EIO, 0, 1},
-		{"an error without a tag", func(p *peer, req *codec.Message) {
+		{"an error without a tag", func(p *peertest.Peer, req *codec.Message) {
 			lost := *req
 			lost.Matchtag = 0
-			p.item(req, 1)
-			p.refuse(&lost, EIO, "whose?")
-			p.item(req, 2)
-			p.refuse(req, ENODATA, "")
+			item(p, req, 1)
+			p.Refuse(&lost, uint32(EIO), "whose?")
+			item(p, req, 2)
+			p.Refuse(req, uint32(ENODATA), "")
 		}, 2, nil, 0, 1},
-		{"tags that nobody has", func(p *peer, req *codec.Message) {
+		{"tags that nobody has", func(p *peertest.Peer, req *codec.Message) {
 			for _, tag := range []uint32{1000, 1<<31 - 1, 1 << 31, 1<<32 - 1} {
 				other := *req
 				other.Matchtag = tag
-				p.item(&other, 9)
-				p.refuse(&other, EIO, "whose?")
+				item(p, &other, 9)
+				p.Refuse(&other, uint32(EIO), "whose?")
 			}
-			p.refuse(req, ENODATA, "")
+			p.Refuse(req, uint32(ENODATA), "")
 		}, 0, nil, 0, 8},
-		{"success without the streaming flag", func(p *peer, req *codec.Message) {
-			p.item(req, 1)
-			p.item(plain(req), 2)
-			p.item(req, 3)
-			p.refuse(req, ENODATA, "")
+		{"success without the streaming flag", func(p *peertest.Peer, req *codec.Message) {
+			item(p, req, 1)
+			item(p, plain(req), 2)
+			item(p, req, 3)
+			p.Refuse(req, uint32(ENODATA), "")
 		}, 2, nil, 0, 2},
-		{"with routes left in it", func(p *peer, req *codec.Message) {
+		{"with routes left in it", func(p *peertest.Peer, req *codec.Message) {
 			routed := *req
 			routed.Routes = codec.MakeRoutes("someone else")
-			p.item(&routed, 9)
-			p.refuse(&routed, EIO, "")
-			p.item(req, 1)
-			p.refuse(req, ENODATA, "")
+			item(p, &routed, 9)
+			p.Refuse(&routed, uint32(EIO), "")
+			item(p, req, 1)
+			p.Refuse(req, uint32(ENODATA), "")
 		}, 1, nil, 0, 2},
-		{"flags and topic of another kind", func(p *peer, req *codec.Message) {
+		{"flags and topic of another kind", func(p *peertest.Peer, req *codec.Message) {
 			odd := *req
 			odd.Topic = "other.topic"
 			odd.Flags |= codec.FlagPrivate | codec.FlagUpstream | codec.FlagUser1 | codec.FlagNoResponse
-			p.item(&odd, 1)
-			p.refuse(&odd, ENODATA, "")
+			item(p, &odd, 1)
+			p.Refuse(&odd, uint32(ENODATA), "")
 		}, 1, nil, 0, 0},
-		{"control messages and events in between", func(p *peer, req *codec.Message) {
-			p.send(&codec.Message{Type: codec.TypeControl, UserID: codec.UserIDUnknown, ControlType: 1})
-			p.item(req, 1)
-			p.send(&codec.Message{Type: codec.TypeEvent, Flags: codec.FlagTopic, Topic: "none.asked"})
-			p.refuse(req, ENODATA, "")
+		{"control messages and events in between", func(p *peertest.Peer, req *codec.Message) {
+			p.Send(&codec.Message{Type: codec.TypeControl, UserID: codec.UserIDUnknown, ControlType: 1})
+			item(p, req, 1)
+			p.Send(&codec.Message{Type: codec.TypeEvent, Flags: codec.FlagTopic, Topic: "none.asked"})
+			p.Refuse(req, uint32(ENODATA), "")
 		}, 1, nil, 0, 0},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -523,8 +524,8 @@ func TestStreamViolations(t *testing.T) {
 				c, p := newPeer(t)
 				bystander, other := openStream(t, c, p, t.Context(), "good.watch")
 				call := c.Go(t.Context(), "good.call", nil)
-				callReq := p.want("good.call")
-				p.item(other, 1)
+				callReq := p.Want("good.call")
+				item(p, other, 1)
 
 				stream, req := openStream(t, c, p, t.Context(), "svc.watch")
 				tt.offend(p, req)
@@ -535,20 +536,20 @@ func TestStreamViolations(t *testing.T) {
 					wantClean(t, stream)
 				}
 
-				p.item(other, 2)
-				p.item(callReq, 5)
+				item(p, other, 2)
+				item(p, callReq, 5)
 				if r := <-call; r.Err() != nil {
 					t.Errorf("the call failed: %v", r.Err())
 				}
 				wantPoints(t, bystander, 1, 2)
-				p.refuse(other, ENODATA, "")
+				p.Refuse(other, uint32(ENODATA), "")
 				wantClean(t, bystander)
 				synctest.Wait()
 				wantStats(t, c, 0, 0)
 				if s := c.Stats(); s.Late != tt.late || s.Stray != tt.stray {
 					t.Errorf("%d late and %d stray responses, want %d and %d", s.Late, s.Stray, tt.late, tt.stray)
 				}
-				p.wantNothing(c)
+				p.WantNothing(c)
 			})
 		})
 	}
@@ -560,11 +561,11 @@ func TestStreamOfRepliesToACall(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		c, p := newPeer(t)
 		reply := c.Go(t.Context(), "svc.get", nil)
-		req := p.want("svc.get")
+		req := p.Want("svc.get")
 		streaming := *req
 		streaming.Flags |= codec.FlagStreaming
 		for i := range 4 {
-			p.item(&streaming, i)
+			item(p, &streaming, i)
 		}
 		var got point
 		if err := (<-reply).Decode(&got); err != nil || got.X != 0 {
@@ -572,7 +573,7 @@ func TestStreamOfRepliesToACall(t *testing.T) {
 		}
 		synctest.Wait()
 		wantStats(t, c, 0, 1)
-		p.refuse(&streaming, ENODATA, "")
+		p.Refuse(&streaming, uint32(ENODATA), "")
 		synctest.Wait()
 		wantStats(t, c, 0, 0)
 		if s := c.Stats(); s.Late != 4 || s.Responses != 1 {
@@ -592,7 +593,7 @@ func TestItemsAlike(t *testing.T) {
 			mux := NewServeMux()
 			mux.HandleFunc("calc.flow", func(_ context.Context, w Responder, _ *Request) error {
 				for _, n := range []int{1, 0, 2, 254, 255, 256, 3000, 0, itemsLarge, 20_000, itemsLarge + 1, 2 * itemsLarge, 7} {
-					if err := w.Send(pattern(n)); (n >= tooMuch) != errors.Is(err, codec.ErrTooLarge) {
+					if err := w.Send(peertest.Pattern(n)); (n >= tooMuch) != errors.Is(err, codec.ErrTooLarge) {
 						t.Errorf("item of %d bytes: %v", n, err)
 					}
 				}

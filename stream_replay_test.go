@@ -14,6 +14,7 @@ import (
 	"github.com/flux-sdk/flux/codec"
 	"github.com/flux-sdk/flux/internal/capture"
 	"github.com/flux-sdk/flux/internal/capture/golden"
+	"github.com/flux-sdk/flux/internal/peertest"
 )
 
 // dmesgRequest is the payload of log.dmesg.
@@ -264,7 +265,7 @@ func TestStreamProperty(t *testing.T) {
 func playStreams(t *testing.T, r *rand.Rand) {
 	requests := make(chan *codec.Message, 1)
 	cancels := make(map[string]int)
-	c, p := servePeer(t, func(p *peer, m *codec.Message) {
+	c, p := servePeer(t, func(p *peertest.Peer, m *codec.Message) {
 		if m.Topic == "svc.cancel" {
 			cancels[string(m.Payload)]++
 		} else {
@@ -309,7 +310,7 @@ func playStreams(t *testing.T, r *rand.Rand) {
 			s.leave()
 		}
 		if !s.serviceEnded {
-			p.refuse(s.req, ENODATA, "")
+			p.Refuse(s.req, uint32(ENODATA), "")
 		}
 	}
 	synctest.Wait()
@@ -326,7 +327,7 @@ func playStreams(t *testing.T, r *rand.Rand) {
 	}
 }
 
-func startStream(t *testing.T, c *Client, p *peer, r *rand.Rand, requests <-chan *codec.Message) *streamModel {
+func startStream(t *testing.T, c *Client, p *peertest.Peer, r *rand.Rand, requests <-chan *codec.Message) *streamModel {
 	s := &streamModel{limit: 1 + r.IntN(32)}
 	var ctx context.Context
 	ctx, s.cancel = context.WithCancel(t.Context())
@@ -348,7 +349,7 @@ func startStream(t *testing.T, c *Client, p *peer, r *rand.Rand, requests <-chan
 	s.read, s.leave = iter.Pull2(StreamAs[point](ctx, c, "svc.watch", nil, QueueLimit(s.limit, plenty)))
 	go func() { // the first read starts the stream
 		s.req = <-requests
-		p.item(s.req, 1)
+		item(p, s.req, 1)
 	}()
 	if v, err, ok := s.read(); err != nil || !ok || v.X != 1 {
 		t.Fatalf("first item is %+v, %v, %t", v, err, ok)
@@ -357,10 +358,10 @@ func startStream(t *testing.T, c *Client, p *peer, r *rand.Rand, requests <-chan
 	return s
 }
 
-func (s *streamModel) serviceSends(p *peer, n int) {
+func (s *streamModel) serviceSends(p *peertest.Peer, n int) {
 	for ; n > 0 && !s.serviceEnded; n-- {
 		s.sent++
-		p.item(s.req, s.sent)
+		item(p, s.req, s.sent)
 		switch {
 		case s.clientEnded:
 		case len(s.queue) == s.limit:
@@ -371,7 +372,7 @@ func (s *streamModel) serviceSends(p *peer, n int) {
 	}
 }
 
-func (s *streamModel) serviceEnds(p *peer, r *rand.Rand) {
+func (s *streamModel) serviceEnds(p *peertest.Peer, r *rand.Rand) {
 	if s.serviceEnded {
 		return
 	}
@@ -379,7 +380,7 @@ func (s *streamModel) serviceEnds(p *peer, r *rand.Rand) {
 	if r.IntN(2) == 0 {
 		errno, end = EIO, EIO
 	}
-	p.refuse(s.req, errno, "")
+	p.Refuse(s.req, uint32(errno), "")
 	s.serviceEnded = true
 	if !s.clientEnded {
 		s.end = end

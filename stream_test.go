@@ -9,6 +9,7 @@ import (
 	"testing/synctest"
 
 	"github.com/flux-sdk/flux/codec"
+	"github.com/flux-sdk/flux/internal/peertest"
 	"github.com/flux-sdk/flux/transport"
 )
 
@@ -38,7 +39,7 @@ func TestStreamOnTheWire(t *testing.T) {
 			want := wireRequest("svc.watch", string(tt.want.Payload))
 			want.NodeID = tt.want.NodeID
 			want.Flags |= tt.want.Flags | codec.FlagStreaming
-			wantMessage(t, p.recv(), want)
+			wantMessage(t, p.Recv(), want)
 		})
 	}
 }
@@ -47,11 +48,11 @@ func TestStreamOnTheWire(t *testing.T) {
 func TestStreamItemsWithoutPayload(t *testing.T) {
 	c, p := newPeer(t)
 	stream, req := openStream(t, c, p, t.Context(), "svc.watch")
-	p.respond(req, nil)
-	p.item(req, 1)
-	p.respond(req, nil)
-	p.respond(req, "")
-	p.refuse(req, ENODATA, "")
+	p.Respond(req, nil)
+	item(p, req, 1)
+	p.Respond(req, nil)
+	p.Respond(req, "")
+	p.Refuse(req, uint32(ENODATA), "")
 	bare := func() {
 		t.Helper()
 		r := <-stream
@@ -81,9 +82,9 @@ func TestStreamErrors(t *testing.T) {
 			c, p := newPeer(t)
 			stream, req := openStream(t, c, p, t.Context(), "svc.watch")
 			for i := range items {
-				p.item(req, i)
+				item(p, req, i)
 			}
-			p.refuse(req, want.Errno, want.Message)
+			p.Refuse(req, uint32(want.Errno), want.Message)
 			wantPoints(t, stream, 0, items-1)
 			r := <-stream
 			wantRemote(t, r.Err(), want)
@@ -113,11 +114,11 @@ func TestStreamCleanEnds(t *testing.T) {
 		func(m *codec.Message) { m.Topic = "elsewhere" },
 	} {
 		stream, req := openStream(t, c, p, t.Context(), "svc.watch")
-		p.item(req, 1)
-		end := brokerResponse(req)
+		item(p, req, 1)
+		end := peertest.BrokerResponse(req)
 		end.Errnum = uint32(ENODATA)
 		edit(end)
-		p.send(end)
+		p.Send(end)
 		wantPoints(t, stream, 1, 1)
 		wantClean(t, stream)
 		wantStats(t, c, 0, 0)
@@ -135,15 +136,15 @@ func TestDoStream(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	req := p.recv()
+	req := p.Recv()
 	want := before
 	want.Matchtag = 0
 	wantMessage(t, req, want)
 	if m.Matchtag != before.Matchtag || req.Matchtag == before.Matchtag {
 		t.Errorf("matchtags: %d in the prepared message, %d sent, want %d and another", m.Matchtag, req.Matchtag, before.Matchtag)
 	}
-	p.item(req, 1)
-	p.refuse(req, ENODATA, "")
+	item(p, req, 1)
+	p.Refuse(req, uint32(ENODATA), "")
 	wantPoints(t, stream, 1, 1)
 	wantClean(t, stream)
 
@@ -152,11 +153,11 @@ func TestDoStream(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	req = p.want("svc.get")
+	req = p.Want("svc.get")
 	if req.Flags&codec.FlagStreaming != 0 {
 		t.Error("DoStream added the streaming flag")
 	}
-	p.item(req, 7)
+	item(p, req, 7)
 	wantPoints(t, stream, 7, 7)
 	wantClean(t, stream)
 	wantStats(t, c, 0, 0)
@@ -171,18 +172,18 @@ func TestDoStream(t *testing.T) {
 	if _, err := c.DoStream(t.Context(), codec.NewRequest(strings.Repeat("s", 300)+".x")); err == nil {
 		t.Error("a request that must not be sent was")
 	}
-	p.wantNothing(c)
+	p.WantNothing(c)
 	wantStats(t, c, 0, 0)
 }
 
 func TestStreamAsDecodes(t *testing.T) {
-	c, p := servePeer(t, func(p *peer, m *codec.Message) {
-		p.item(m, 1)
-		p.respond(m, "text, not JSON")
-		p.respond(m, nil)
-		p.respond(m, json.RawMessage(`{"x":3,"y":"no number"}`)) // half of it fits
-		p.item(m, 2)
-		p.refuse(m, EPERM, "enough")
+	c, p := servePeer(t, func(p *peertest.Peer, m *codec.Message) {
+		item(p, m, 1)
+		p.Respond(m, "text, not JSON")
+		p.Respond(m, nil)
+		p.Respond(m, json.RawMessage(`{"x":3,"y":"no number"}`)) // half of it fits
+		item(p, m, 2)
+		p.Refuse(m, uint32(EPERM), "enough")
 	})
 	_ = p
 	var got []int
@@ -237,7 +238,7 @@ func TestStreamAsLocalError(t *testing.T) {
 	if n != 1 {
 		t.Errorf("%d items, want 1", n)
 	}
-	p.wantNothing(c)
+	p.WantNothing(c)
 }
 
 // Leaving the loop cancels the stream, wherever it is, before what follows.
@@ -248,12 +249,12 @@ func TestStreamAsBreak(t *testing.T) {
 				c, p := newPeer(t)
 				var req *codec.Message
 				go func() {
-					req = p.want("svc.watch")
+					req = p.Want("svc.watch")
 					for i := range items {
-						p.item(req, i)
+						item(p, req, i)
 					}
 					if stop > items {
-						p.refuse(req, EIO, "")
+						p.Refuse(req, uint32(EIO), "")
 					}
 				}()
 				n := 0
@@ -263,14 +264,14 @@ func TestStreamAsBreak(t *testing.T) {
 					}
 				}
 				if stop > items {
-					p.wantNothing(c)
+					p.WantNothing(c)
 					return
 				}
 				if s := c.Stats(); s.Live != 0 || s.Retired != 1 {
 					t.Errorf("after the loop: %+v, want one retired tag", s)
 				}
-				wantMessage(t, p.recv(), wireCancel("svc.cancel", req))
-				p.refuse(req, ENODATA, "")
+				wantMessage(t, p.Recv(), wireCancel("svc.cancel", req))
+				p.Refuse(req, uint32(ENODATA), "")
 				synctest.Wait()
 				wantStats(t, c, 0, 0)
 			})
@@ -281,9 +282,9 @@ func TestStreamAsBreak(t *testing.T) {
 // A panic in the loop's body ends the stream as well.
 func TestStreamAsPanic(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
-		c, p := servePeer(t, func(p *peer, m *codec.Message) {
+		c, p := servePeer(t, func(p *peertest.Peer, m *codec.Message) {
 			if m.Topic == "svc.watch" {
-				p.item(m, 1)
+				item(p, m, 1)
 			}
 		})
 		_ = p
@@ -304,9 +305,9 @@ func TestStreamAsPanic(t *testing.T) {
 
 // An iterator may be ranged over again: each time is a stream of its own.
 func TestStreamAsAgain(t *testing.T) {
-	c, _ := servePeer(t, func(p *peer, m *codec.Message) {
-		p.item(m, 1)
-		p.refuse(m, ENODATA, "")
+	c, _ := servePeer(t, func(p *peertest.Peer, m *codec.Message) {
+		item(p, m, 1)
+		p.Refuse(m, uint32(ENODATA), "")
 	})
 	seq := StreamAs[point](t.Context(), c, "svc.watch", nil)
 	for range 3 {
@@ -324,13 +325,13 @@ func TestStreamAsAgain(t *testing.T) {
 }
 
 // openStream opens a stream and returns the request that the peer received.
-func openStream(t testing.TB, c *Client, p *peer, ctx context.Context, topic string, opts ...StreamOption) (<-chan Response, *codec.Message) {
+func openStream(t testing.TB, c *Client, p *peertest.Peer, ctx context.Context, topic string, opts ...StreamOption) (<-chan Response, *codec.Message) {
 	t.Helper()
 	stream, err := c.Stream(ctx, topic, nil, opts...)
 	if err != nil {
 		t.Fatal(err)
 	}
-	m := p.want(topic)
+	m := p.Want(topic)
 	if m.Flags&codec.FlagStreaming == 0 || m.Flags&codec.FlagNoResponse != 0 {
 		t.Errorf("a streaming request has the flags %s", m.Flags)
 	}
@@ -346,7 +347,7 @@ func wireCancel(topic string, req *codec.Message) codec.Message {
 }
 
 // item sends one item of a stream.
-func (p *peer) item(req *codec.Message, i int) { p.respond(req, point{X: i}) }
+func item(p *peertest.Peer, req *codec.Message, i int) { p.Respond(req, point{X: i}) }
 
 // wantEnd receives the last item, an error, and then the end of the channel.
 func wantEnd(t testing.TB, stream <-chan Response, targets ...error) {
@@ -423,23 +424,23 @@ func TestCancelTopics(t *testing.T) {
 				c, p := newPeer(t)
 				ctx, cancel := context.WithCancel(t.Context())
 				stream, req := openStream(t, c, p, ctx, tt.topic, tt.opts...)
-				p.item(req, 1)
+				item(p, req, 1)
 				wantPoints(t, stream, 1, 1)
 				cancel()
 				wantEnd(t, stream, context.Canceled)
 				if tt.want != none {
-					wantMessage(t, p.recv(), wireCancel(tt.want, req))
+					wantMessage(t, p.Recv(), wireCancel(tt.want, req))
 				}
-				p.wantNothing(c)
+				p.WantNothing(c)
 				wantStats(t, c, 0, 1)
-				p.item(req, 2)
-				p.refuse(req, ENODATA, "")
+				item(p, req, 2)
+				p.Refuse(req, uint32(ENODATA), "")
 				synctest.Wait()
 				wantStats(t, c, 0, 0)
 				if s := c.Stats(); s.Late != 2 || s.Abandoned != 1 {
 					t.Errorf("%+v, want 2 late responses to 1 abandoned request", s)
 				}
-				p.wantNothing(c)
+				p.WantNothing(c)
 			})
 		})
 	}
@@ -480,19 +481,19 @@ func TestCancelGoesAlong(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				req := p.want("svc.watch")
+				req := p.Want("svc.watch")
 				cancel()
 				wantEnd(t, stream, context.Canceled)
 				want := wireCancel("svc.cancel", req)
 				want.NodeID, want.UserID, want.Rolemask = tt.want.NodeID, tt.want.UserID, tt.want.Rolemask
 				want.Flags |= tt.want.Flags
-				got := p.recv()
+				got := p.Recv()
 				wantMessage(t, got, want)
 				if got.NodeID != req.NodeID || got.UserID != req.UserID || got.Rolemask != req.Rolemask {
 					t.Errorf("the request went to %d as %d %d, its cancel to %d as %d %d",
 						req.NodeID, req.UserID, req.Rolemask, got.NodeID, got.UserID, got.Rolemask)
 				}
-				p.refuse(req, ENODATA, "")
+				p.Refuse(req, uint32(ENODATA), "")
 			})
 		})
 	}
@@ -500,13 +501,13 @@ func TestCancelGoesAlong(t *testing.T) {
 
 // Nothing is to be cancelled once the stream has ended, whatever ended it.
 func TestNoCancelAfterTheEnd(t *testing.T) {
-	for name, end := range map[string]func(p *peer, req *codec.Message){
-		"ENODATA": func(p *peer, req *codec.Message) { p.refuse(req, ENODATA, "") },
-		"error":   func(p *peer, req *codec.Message) { p.refuse(req, EPERM, "no") },
-		"success without the streaming flag": func(p *peer, req *codec.Message) {
+	for name, end := range map[string]func(p *peertest.Peer, req *codec.Message){
+		"ENODATA": func(p *peertest.Peer, req *codec.Message) { p.Refuse(req, uint32(ENODATA), "") },
+		"error":   func(p *peertest.Peer, req *codec.Message) { p.Refuse(req, uint32(EPERM), "no") },
+		"success without the streaming flag": func(p *peertest.Peer, req *codec.Message) {
 			plain := *req
 			plain.Flags &^= codec.FlagStreaming
-			p.respond(&plain, nil)
+			p.Respond(&plain, nil)
 		},
 	} {
 		for _, backlog := range []int{0, 1, 40} {
@@ -516,14 +517,14 @@ func TestNoCancelAfterTheEnd(t *testing.T) {
 					ctx, cancel := context.WithCancel(t.Context())
 					stream, req := openStream(t, c, p, ctx, "svc.watch")
 					for i := range backlog {
-						p.item(req, i)
+						item(p, req, i)
 					}
 					end(p, req)
 					synctest.Wait()
 					wantStats(t, c, 0, 0)
 					cancel()
 					synctest.Wait()
-					p.wantNothing(c)
+					p.WantNothing(c)
 					ends := 0
 					for r := range stream {
 						if r.Err() != nil {
@@ -553,7 +554,7 @@ func TestStreamClose(t *testing.T) {
 				defer cancel()
 				stream, req := openStream(t, c, p, ctx, "svc.watch")
 				for i := range backlog {
-					p.item(req, i)
+					item(p, req, i)
 				}
 				synctest.Wait()
 				c.Close()
@@ -602,9 +603,9 @@ func TestStreamConnLost(t *testing.T) {
 				c, p := newPeer(t)
 				stream, req := openStream(t, c, p, t.Context(), "svc.watch")
 				for i := 1; i <= backlog; i++ {
-					p.item(req, i)
+					item(p, req, i)
 				}
-				p.close()
+				p.Close()
 				synctest.Wait()
 				wantStats(t, c, 0, 0)
 				wantPoints(t, stream, 1, backlog)
@@ -619,23 +620,23 @@ func TestStreamConnLost(t *testing.T) {
 // Whatever has ended a stream, and however much of it nobody reads, Close leaves
 // no goroutine: a bubble would notice.
 func TestCloseWithStalledConsumer(t *testing.T) {
-	for name, end := range map[string]func(c *Client, p *peer, req *codec.Message){
-		"nothing": func(c *Client, p *peer, req *codec.Message) {},
-		"ENODATA": func(c *Client, p *peer, req *codec.Message) { p.refuse(req, ENODATA, "") },
-		"error":   func(c *Client, p *peer, req *codec.Message) { p.refuse(req, EIO, "") },
-		"queue limit": func(c *Client, p *peer, req *codec.Message) {
+	for name, end := range map[string]func(c *Client, p *peertest.Peer, req *codec.Message){
+		"nothing": func(c *Client, p *peertest.Peer, req *codec.Message) {},
+		"ENODATA": func(c *Client, p *peertest.Peer, req *codec.Message) { p.Refuse(req, uint32(ENODATA), "") },
+		"error":   func(c *Client, p *peertest.Peer, req *codec.Message) { p.Refuse(req, uint32(EIO), "") },
+		"queue limit": func(c *Client, p *peertest.Peer, req *codec.Message) {
 			for range 200 {
-				p.item(req, 1)
+				item(p, req, 1)
 			}
 		},
-		"loss of the connection": func(c *Client, p *peer, req *codec.Message) { p.close() },
+		"loss of the connection": func(c *Client, p *peertest.Peer, req *codec.Message) { p.Close() },
 	} {
 		t.Run(name, func(t *testing.T) {
 			inBubble(t, func(t *testing.T) {
 				c, p := newPeer(t)
 				stream, req := openStream(t, c, p, context.Background(), "svc.watch", QueueLimit(200, plenty))
 				for i := range 200 {
-					p.item(req, i)
+					item(p, req, i)
 				}
 				end(c, p, req)
 				synctest.Wait()
@@ -662,11 +663,11 @@ func TestContextWithStalledConsumer(t *testing.T) {
 		_, req1 := openStream(t, c, p, ctx, "svc.watch")
 		_, req2 := openStream(t, c, p, ctx, "svc.watch")
 		for range 200 {
-			p.item(req1, 1)
-			p.item(req2, 1)
+			item(p, req1, 1)
+			item(p, req2, 1)
 		}
-		p.refuse(req1, ENODATA, "")
-		p.close()
+		p.Refuse(req1, uint32(ENODATA), "")
+		p.Close()
 		synctest.Wait()
 		cancel()
 	})
@@ -676,15 +677,15 @@ func TestContextWithStalledConsumer(t *testing.T) {
 func TestStreamOverPlainTransport(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		near, far := transport.Pipe(transport.Config{})
-		c, p := startPeer(t, plainConn{near}, far)
+		c, p := startPeer(t, peertest.PlainConn{C: near}, &peertest.Peer{T: t, Conn: far})
 		ctx, cancel := context.WithCancel(t.Context())
 		stream, req := openStream(t, c, p, ctx, "svc.watch")
-		p.item(req, 1)
+		item(p, req, 1)
 		wantPoints(t, stream, 1, 1)
 		cancel()
 		wantEnd(t, stream, context.Canceled)
-		wantMessage(t, p.recv(), wireCancel("svc.cancel", req))
-		p.refuse(req, ENODATA, "")
+		wantMessage(t, p.Recv(), wireCancel("svc.cancel", req))
+		p.Refuse(req, uint32(ENODATA), "")
 		synctest.Wait()
 		wantStats(t, c, 0, 0)
 	})
@@ -697,11 +698,11 @@ func TestBacklogAfterClose(t *testing.T) {
 		c, p := newPeer(t)
 		stream, req := openStream(t, c, p, context.Background(), "svc.watch")
 		for range 200 {
-			p.item(req, 1)
+			item(p, req, 1)
 		}
 		synctest.Wait()
 		c.unread.abortAll() // what Close does last
-		p.refuse(req, ENODATA, "")
+		p.Refuse(req, uint32(ENODATA), "")
 		synctest.Wait()
 		wantEnd(t, stream, ErrClosed)
 	})
@@ -714,9 +715,9 @@ func TestBacklogIsForgotten(t *testing.T) {
 		for range 3 {
 			stream, req := openStream(t, c, p, t.Context(), "svc.watch")
 			for i := 1; i <= 200; i++ {
-				p.item(req, i)
+				item(p, req, i)
 			}
-			p.refuse(req, ENODATA, "")
+			p.Refuse(req, uint32(ENODATA), "")
 			synctest.Wait()
 			if n := len(c.unread.m); n != 1 {
 				t.Errorf("%d backlogs with one stream to receive, want 1", n)
@@ -740,9 +741,9 @@ func TestCloneCloseWithBacklog(t *testing.T) {
 		for _, cl := range []*Client{c, clone} {
 			stream, req := openStream(t, cl, p, context.Background(), "svc.watch")
 			for i := 1; i <= 200; i++ {
-				p.item(req, i)
+				item(p, req, i)
 			}
-			p.refuse(req, ENODATA, "")
+			p.Refuse(req, uint32(ENODATA), "")
 			streams = append(streams, stream)
 		}
 		synctest.Wait()

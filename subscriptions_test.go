@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/flux-sdk/flux/codec"
+	"github.com/flux-sdk/flux/internal/peertest"
 )
 
 // wantSeqs receives events with the numbers from first to last.
@@ -51,16 +52,16 @@ func wantGap(t testing.TB, e Event, dropped int) {
 }
 
 // emit sends the events with the numbers from first to last.
-func (p *peer) emit(topic string, first, last uint32) {
+func emit(p *peertest.Peer, topic string, first, last uint32) {
 	for seq := first; seq <= last; seq++ {
-		p.event(topic, seq, nil, 0)
+		p.Event(topic, seq, nil, 0)
 	}
 }
 
 func TestMatch(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
-		b := newEventBroker()
-		c, _ := servePeer(t, b.handle)
+		b := peertest.NewEventBroker()
+		c, _ := servePeer(t, b.Handle)
 		globs := map[string][]uint32{
 			"":              {1, 2, 3, 4},
 			"*":             {1, 2, 3, 4},
@@ -77,7 +78,7 @@ func TestMatch(t *testing.T) {
 		for glob := range globs {
 			subs[glob] = mustSubscribe(t, c, t.Context(), "job", Match(glob))
 		}
-		wantItems(t, b.requests(), []string{"+job"}) // the prefix, not the glob
+		wantItems(t, b.TakeRequests(), []string{"+job"}) // the prefix, not the glob
 		for i, topic := range []string{"job.start", "job.end", "job-state.new", "job-start", "unrelated"} {
 			wantPublish(t, c, uint32(i+1), topic, nil)
 		}
@@ -99,7 +100,7 @@ func TestEventBytesAreShared(t *testing.T) {
 		c, p := newPeer(t, WithoutSubscribe())
 		one := mustSubscribe(t, c, t.Context(), "a")
 		two := mustSubscribe(t, c, t.Context(), "")
-		p.event("a", 1, []byte("{\"x\":5}\x00"), codec.FlagPrivate)
+		p.Event("a", 1, []byte("{\"x\":5}\x00"), codec.FlagPrivate)
 		a, _ := (<-one).Bytes()
 		b, _ := (<-two).Bytes()
 		if &a[0] != &b[0] || len(a) != len(b) {
@@ -116,7 +117,7 @@ func TestEventAccessors(t *testing.T) {
 			Type: codec.TypeEvent, Flags: codec.FlagTopic | codec.FlagRoute | codec.FlagPrivate,
 			UserID: 4294967294, Rolemask: 6, Sequence: 1<<32 - 1, Topic: "a.b", Payload: []byte("{\"x\":5,\"z\":1}\x00"),
 		}
-		p.send(&m)
+		p.Send(&m)
 		e := <-events
 		wantedEvent{"a.b", 1<<32 - 1, string(m.Payload), true, 4294967294, RoleUser | RoleLocal}.check(t, e)
 		var got point
@@ -131,7 +132,7 @@ func TestEventAccessors(t *testing.T) {
 		}
 		// The empty topic and an empty payload part.
 		m.Topic, m.Flags, m.Payload = "", codec.FlagTopic|codec.FlagPayload, []byte{}
-		p.send(&m)
+		p.Send(&m)
 		e = <-events
 		if b, err := e.Bytes(); e.Topic() != "" || e.Private() || err != nil || len(b) > 0 || !e.Message().HasPayload() {
 			t.Errorf("event %+v, payload %q, %v", e.Message(), b, err)
@@ -154,21 +155,21 @@ func taken(limit int) uint32 {
 func TestSlowSubscriber(t *testing.T) {
 	for _, limit := range []int{1, 32, 33, 200} {
 		inBubble(t, func(t *testing.T) {
-			b := newEventBroker()
-			c, p := servePeer(t, b.handle)
+			b := peertest.NewEventBroker()
+			c, p := servePeer(t, b.Handle)
 			n := taken(limit)
 			slow := mustSubscribe(t, c, t.Context(), "a", QueueLimit(limit, 0))
 			alone := mustSubscribe(t, c, t.Context(), "a.b", QueueLimit(limit, 0))
 			other := mustSubscribe(t, c, t.Context(), "a")
 			for seq := range n {
-				p.emit("a.b", seq+1, seq+1)
+				emit(p, "a.b", seq+1, seq+1)
 				synctest.Wait()
 			}
-			wantItems(t, b.requests(), []string{"+a", "+a.b"})
-			p.emit("a.b", n+1, n+1)
+			wantItems(t, b.TakeRequests(), []string{"+a", "+a.b"})
+			emit(p, "a.b", n+1, n+1)
 			synctest.Wait()
-			wantItems(t, b.requests(), []string{"-a.b"})
-			p.emit("a.b", n+2, n+3)
+			wantItems(t, b.TakeRequests(), []string{"-a.b"})
+			emit(p, "a.b", n+2, n+3)
 			wantSeqs(t, slow, 1, n)
 			wantEventsEnd(t, slow, ErrSlowConsumer)
 			wantSeqs(t, alone, 1, n)
@@ -186,8 +187,8 @@ func TestStalledSubscriber(t *testing.T) {
 		events = 2000
 	}
 	inBubble(t, func(t *testing.T) {
-		b := newEventBroker()
-		c, _ := servePeer(t, b.handle)
+		b := peertest.NewEventBroker()
+		c, _ := servePeer(t, b.Handle)
 		stalled := mustSubscribe(t, c, t.Context(), "a", QueueLimit(100, 0))
 		lossy := mustSubscribe(t, c, t.Context(), "a", QueueLimit(100, 0), DropOldest())
 		reader := mustSubscribe(t, c, t.Context(), "a")
@@ -216,25 +217,25 @@ func TestDropOldestEvents(t *testing.T) {
 		c, p := newPeer(t, WithoutSubscribe())
 		ctx, cancel := context.WithCancel(t.Context())
 		events := mustSubscribe(t, c, ctx, "a", DropOldest(), QueueLimit(4, 0))
-		p.emit("a", 1, 4)
+		emit(p, "a", 1, 4)
 		synctest.Wait()
 		wantSeqs(t, events, 1, 4) // nothing lost below the limit
-		p.emit("a", 5, 14)
+		emit(p, "a", 5, 14)
 		synctest.Wait()
 		wantGap(t, <-events, 6)
 		wantSeqs(t, events, 11, 12)
 		synctest.Wait()
-		p.emit("a", 15, 18) // 13 and 14 go
-		p.emit("b", 19, 100)
+		emit(p, "a", 15, 18) // 13 and 14 go
+		emit(p, "b", 19, 100)
 		synctest.Wait()
 		wantGap(t, <-events, 2)
 		wantSeqs(t, events, 15, 18)
-		p.emit("a", 101, 110)
+		emit(p, "a", 101, 110)
 		synctest.Wait()
 		cancel()
 		synctest.Wait()
 		wantEventsAtMost(t, events, 1) // what the channel held
-		p.emit("a", 111, 120)
+		emit(p, "a", 111, 120)
 		synctest.Wait()
 		wantEmpty(t, c)
 	})
@@ -256,7 +257,7 @@ func TestDropOldestEventBytes(t *testing.T) {
 		c, p := newPeer(t, WithoutSubscribe())
 		events := mustSubscribe(t, c, t.Context(), "a", DropOldest(), QueueLimit(0, 3*(100+itemOverhead)))
 		for seq := range uint32(10) {
-			p.event("a", seq+1, make([]byte, 100), 0)
+			p.Event("a", seq+1, make([]byte, 100), 0)
 		}
 		synctest.Wait()
 		wantGap(t, <-events, 7)
@@ -277,8 +278,8 @@ func TestSubscriptionConnectionEnds(t *testing.T) {
 				inBubble(t, func(t *testing.T) {
 					c, p := newPeer(t, WithoutSubscribe())
 					events := mustSubscribe(t, c, t.Context(), "a", opts...)
-					p.emit("a", 1, backlog)
-					p.close()
+					emit(p, "a", 1, backlog)
+					p.Close()
 					synctest.Wait()
 					wantSeqs(t, events, 1, backlog)
 					wantEventsEnd(t, events, ErrConnLost)
@@ -291,7 +292,7 @@ func TestSubscriptionConnectionEnds(t *testing.T) {
 					ctx, cancel := context.WithCancel(context.Background())
 					defer cancel()
 					events := mustSubscribe(t, c, ctx, "a", opts...)
-					p.emit("a", 1, backlog)
+					emit(p, "a", 1, backlog)
 					synctest.Wait()
 					c.Close()
 					synctest.Wait()
@@ -321,8 +322,8 @@ func TestCloseWithStalledSubscriber(t *testing.T) {
 		mustSubscribe(t, c, context.Background(), "a", QueueLimit(100, 0))
 		mustSubscribe(t, c, context.Background(), "a", QueueLimit(100, 0), DropOldest())
 		mustSubscribe(t, c, context.Background(), "a")
-		p.emit("a", 1, 200)
-		p.close()
+		emit(p, "a", 1, 200)
+		p.Close()
 		synctest.Wait()
 		c.Close() // the bubble notices goroutines that stay
 	})
@@ -332,11 +333,11 @@ func TestCloseWithStalledSubscriber(t *testing.T) {
 func TestSubscriptionContextEnds(t *testing.T) {
 	for _, backlog := range []uint32{0, 1, 32, 33, 500} {
 		inBubble(t, func(t *testing.T) {
-			b := newEventBroker()
-			c, p := servePeer(t, b.handle)
+			b := peertest.NewEventBroker()
+			c, p := servePeer(t, b.Handle)
 			ctx, cancel := context.WithCancel(t.Context())
 			events := mustSubscribe(t, c, ctx, "a")
-			p.emit("a", 1, backlog)
+			emit(p, "a", 1, backlog)
 			synctest.Wait()
 			cancel()
 			synctest.Wait()
@@ -346,7 +347,7 @@ func TestSubscriptionContextEnds(t *testing.T) {
 					t.Fatalf("received number %d, %v, want %d", e.Seq(), e.Err(), last)
 				}
 			}
-			wantItems(t, b.requests(), []string{"+a", "-a"})
+			wantItems(t, b.TakeRequests(), []string{"+a", "-a"})
 			wantEmpty(t, c)
 		})
 	}
@@ -357,7 +358,7 @@ func TestSubscriptionWithoutContext(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		c, p := newPeer(t, WithoutSubscribe())
 		events := mustSubscribe(t, c, context.Background(), "a")
-		p.emit("a", 1, 3)
+		emit(p, "a", 1, 3)
 		wantSeqs(t, events, 1, 3)
 		c.Close()
 		wantEventsEnd(t, events, ErrClosed)
@@ -376,7 +377,7 @@ func TestHundredSubscribers(t *testing.T) {
 		sub := mustSubscribe(t, c, t.Context(), "a.topic"[:i%8])
 		wg.Go(func() { wantSeqs(t, sub, 1, events) })
 	}
-	p.emit("a.topic", 1, events)
+	emit(p, "a.topic", 1, events)
 	wg.Wait()
 }
 
@@ -457,8 +458,8 @@ func TestEventProperty(t *testing.T) {
 }
 
 func playEvents(t *testing.T, r *rand.Rand) {
-	b := newEventBroker()
-	c, _ := servePeer(t, b.handle)
+	b := peertest.NewEventBroker()
+	c, _ := servePeer(t, b.Handle)
 	prefixes := []string{"", "a", "a.b", "a.b.c", "b", "ab"}
 	topics := []string{"a", "a.b", "a.b.c", "a.bc", "ab", "b", "b.c", "c"}
 	globs := []string{"", "", "*", "a.*", "?", "*[bc]"}
@@ -531,7 +532,7 @@ func (s *subModel) end(t *testing.T) {
 	}
 }
 
-func checkBroker(t *testing.T, b *scriptedEvents, subs []*subModel) {
+func checkBroker(t *testing.T, b *peertest.EventBroker, subs []*subModel) {
 	t.Helper()
 	want := make(map[string]int)
 	for _, s := range subs {
@@ -539,20 +540,18 @@ func checkBroker(t *testing.T, b *scriptedEvents, subs []*subModel) {
 			want[s.prefix] = 1
 		}
 	}
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if fmt.Sprint(b.subs) != fmt.Sprint(want) {
-		t.Errorf("the broker has %v, want %v", b.subs, want)
+	if subs := b.Subscriptions(); fmt.Sprint(subs) != fmt.Sprint(want) {
+		t.Errorf("the broker has %v, want %v", subs, want)
 	}
 }
 
 // pulses sends heartbeats every d, n of them, with the numbers from first on.
-func (p *peer) pulses(first uint32, n int, d time.Duration) {
+func pulses(p *peertest.Peer, first uint32, n int, d time.Duration) {
 	tick := time.NewTicker(d)
 	defer tick.Stop()
 	for i := range n {
 		<-tick.C
-		p.event(heartbeatTopic, first+uint32(i), nil, 0)
+		p.Event(heartbeatTopic, first+uint32(i), nil, 0)
 	}
 }
 
@@ -588,10 +587,10 @@ func TestSyncHeartbeatMinimum(t *testing.T) {
 	} {
 		t.Run(tt.minimum.String(), func(t *testing.T) {
 			inBubble(t, func(t *testing.T) {
-				b := newEventBroker()
-				c, p := servePeer(t, b.handle)
+				b := peertest.NewEventBroker()
+				c, p := servePeer(t, b.Handle)
 				done := make(chan struct{})
-				go func() { defer close(done); p.pulses(1, 12, 2*time.Second) }()
+				go func() { defer close(done); pulses(p, 1, 12, 2*time.Second) }()
 				seqs, at := beats(t, c, tt.minimum, len(tt.want))
 				wantItems(t, seqs, tt.want)
 				for i, when := range at {
@@ -600,7 +599,7 @@ func TestSyncHeartbeatMinimum(t *testing.T) {
 					}
 				}
 				synctest.Wait()
-				wantItems(t, b.requests(), []string{"+" + heartbeatTopic, "-" + heartbeatTopic})
+				wantItems(t, b.TakeRequests(), []string{"+" + heartbeatTopic, "-" + heartbeatTopic})
 				wantEmpty(t, c)
 				<-done
 			})
@@ -614,14 +613,14 @@ func TestSyncHeartbeatFilters(t *testing.T) {
 		c, p := newPeer(t, WithoutSubscribe())
 		go func() {
 			synctest.Wait() // until the loop waits
-			p.event(heartbeatTopic+"s", 1, nil, 0)
+			p.Event(heartbeatTopic+"s", 1, nil, 0)
 			guest := codec.NewEvent(heartbeatTopic)
 			guest.UserID, guest.Rolemask, guest.Sequence = 1234, uint32(RoleUser|RoleLocal), 2
-			p.send(guest)
-			p.event(heartbeatTopic, 3, nil, 0)
-			p.event(heartbeatTopic, 3, nil, 0)
-			p.event(heartbeatTopic, 2, nil, 0)
-			p.event(heartbeatTopic, 9, nil, 0)
+			p.Send(guest)
+			p.Event(heartbeatTopic, 3, nil, 0)
+			p.Event(heartbeatTopic, 3, nil, 0)
+			p.Event(heartbeatTopic, 2, nil, 0)
+			p.Event(heartbeatTopic, 9, nil, 0)
 		}()
 		seqs, _ := beats(t, c, 0, 2)
 		wantItems(t, seqs, []int{3, 9})
@@ -634,7 +633,7 @@ func TestSyncHeartbeatSlowLoop(t *testing.T) {
 		c, p := newPeer(t, WithoutSubscribe())
 		go func() {
 			synctest.Wait()
-			p.emit(heartbeatTopic, 1, 1)
+			emit(p, heartbeatTopic, 1, 1)
 		}()
 		var got []int
 		for e, err := range c.SyncHeartbeat(t.Context(), 0) {
@@ -643,7 +642,7 @@ func TestSyncHeartbeatSlowLoop(t *testing.T) {
 			}
 			got = append(got, int(e.Seq()))
 			if len(got) == 1 {
-				p.emit(heartbeatTopic, 2, 100)
+				emit(p, heartbeatTopic, 2, 100)
 				synctest.Wait()
 			}
 			if e.Seq() == 100 {
@@ -658,12 +657,12 @@ func TestSyncHeartbeatEnds(t *testing.T) {
 	one := errors.New("one")
 	for _, tt := range []struct {
 		name string
-		end  func(c *Client, p *peer, cancel context.CancelCauseFunc)
+		end  func(c *Client, p *peertest.Peer, cancel context.CancelCauseFunc)
 		want error
 	}{
-		{"ctx", func(c *Client, p *peer, cancel context.CancelCauseFunc) { cancel(one) }, nil},
-		{"Close", func(c *Client, p *peer, cancel context.CancelCauseFunc) { c.Close() }, ErrClosed},
-		{"loss", func(c *Client, p *peer, cancel context.CancelCauseFunc) { p.close() }, ErrConnLost},
+		{"ctx", func(c *Client, p *peertest.Peer, cancel context.CancelCauseFunc) { cancel(one) }, nil},
+		{"Close", func(c *Client, p *peertest.Peer, cancel context.CancelCauseFunc) { c.Close() }, ErrClosed},
+		{"loss", func(c *Client, p *peertest.Peer, cancel context.CancelCauseFunc) { p.Close() }, ErrConnLost},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			inBubble(t, func(t *testing.T) {
@@ -671,7 +670,7 @@ func TestSyncHeartbeatEnds(t *testing.T) {
 				ctx, cancel := context.WithCancelCause(t.Context())
 				go func() {
 					synctest.Wait()
-					p.event(heartbeatTopic, 1, nil, 0)
+					p.Event(heartbeatTopic, 1, nil, 0)
 					synctest.Wait()
 					tt.end(c, p, cancel)
 				}()
@@ -697,7 +696,7 @@ func TestSyncHeartbeatEnds(t *testing.T) {
 
 func TestSyncHeartbeatRefused(t *testing.T) {
 	c, p := newPeer(t)
-	go func() { p.refuse(p.want("event.subscribe"), EPERM, "") }()
+	go func() { p.Refuse(p.Want("event.subscribe"), uint32(EPERM), "") }()
 	n := 0
 	for e, err := range c.SyncHeartbeat(t.Context(), 0) {
 		wantErr(t, err, EPERM)
@@ -715,13 +714,13 @@ func TestSyncHeartbeatAfterGap(t *testing.T) {
 		c, p := newPeer(t, WithoutSubscribe())
 		go func() {
 			synctest.Wait()
-			p.event(heartbeatTopic, 50, nil, 0)
+			p.Event(heartbeatTopic, 50, nil, 0)
 			synctest.Wait()
 			c.c.mu.Lock()
 			sub := c.c.subs.topics[heartbeatTopic].subscribers[0]
 			c.c.mu.Unlock()
 			sub.out.Mark(failedEvent(&GapError{Dropped: -1, Cause: ErrConnLost}))
-			p.event(heartbeatTopic, 2, nil, 0)
+			p.Event(heartbeatTopic, 2, nil, 0)
 		}()
 		seqs, _ := beats(t, c, 0, 2)
 		wantItems(t, seqs, []int{50, 2})
