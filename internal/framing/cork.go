@@ -14,7 +14,7 @@ type cork struct {
 // times what encoding a small frame does, and each wakes the peer.
 func (w *writer) flushSoon() {
 	w.mu.Lock()
-	if w.flushing || w.q.size == 0 || w.awake.Load() || w.q.size < corkBytes && w.holdBack() {
+	if w.flushing || w.q.size == 0 || w.awake.Load() || w.q.size < corkBytes && w.holdBackLocked() {
 		w.mu.Unlock()
 		return
 	}
@@ -25,7 +25,7 @@ func (w *writer) flushSoon() {
 
 // holdBack reports whether uncork will write what is queued. Called with mu
 // held.
-func (w *writer) holdBack() bool {
+func (w *writer) holdBackLocked() bool {
 	c := &w.cork
 	if c.timed {
 		return true

@@ -59,12 +59,12 @@ func (s *PollStream) leave() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.users--; s.users == 0 && s.closed {
-		s.release()
+		s.releaseLocked()
 	}
 }
 
 // release closes the descriptors. Called with mu held and without users.
-func (s *PollStream) release() error {
+func (s *PollStream) releaseLocked() error {
 	if s.event != noEvent {
 		syscall.Close(s.event)
 	}
@@ -196,7 +196,7 @@ func (s *PollStream) Close() error {
 		s.hangup.Close()
 	}
 	if s.users == 0 {
-		return s.release()
+		return s.releaseLocked()
 	}
 	return syscall.Shutdown(s.fd, syscall.SHUT_RDWR)
 }
