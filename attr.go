@@ -68,11 +68,11 @@ func (cl *Client) SetAttr(ctx context.Context, name, value string) error {
 	return nil
 }
 
-// Rank is the rank of the broker this client is connected to
+// Rank returns the rank of the broker that this client is connected to
 // (flux_get_rank(3)).
 func (cl *Client) Rank(ctx context.Context) (uint32, error) { return cl.numericAttr(ctx, "rank") }
 
-// Size is the number of brokers in the instance (flux_get_size(3)).
+// Size returns the number of brokers in the instance (flux_get_size(3)).
 func (cl *Client) Size(ctx context.Context) (uint32, error) { return cl.numericAttr(ctx, "size") }
 
 func (cl *Client) numericAttr(ctx context.Context, name string) (uint32, error) {

@@ -10,25 +10,33 @@ import (
 	"github.com/flux-sdk/flux/internal/session"
 )
 
-// Caller is what can call a service: a [Client], or a stand-in in a test.
+// Caller is the interface of everything that can call a service: a [Client], or a
+// stand-in in a test.
 type Caller interface {
 	Call(ctx context.Context, topic string, req any, opts ...CallOption) (Response, error)
 }
 
-// Call sends a request and waits for its one response (flux_rpc(3)). It may be
-// called from any number of goroutines.
+// Call sends a request and waits for its one response (flux_rpc(3)).
 //
-// The request's payload is made of req: nil is none, a []byte is sent as it is,
-// a string is text with a NUL added, and any other value is encoded as a JSON
-// object with a NUL added. Nothing of req is used after Call returns.
+//	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+//	defer cancel()
+//	response, err := client.Call(ctx, "broker.ping", map[string]any{"seq": 1})
+//	if err != nil {
+//		return err
+//	}
+//	err = response.Decode(&pong)
 //
-// The end of ctx returns at once with an error that matches ctx.Err() and
+// The request's payload is made of req: nil is none, a []byte is sent as it is, a
+// string is text with a NUL added, and any other value is encoded as a JSON object
+// with a NUL added. Nothing of req is used after Call returns.
+//
+// When ctx ends, Call returns at once, with an error that matches ctx.Err() and
 // carries the cause. Give every call a deadline, because Flux does not answer
 // requests that were pending at a service that dies.
 //
-// What the broker or the service said is an [*Error]; it is the Response's Err as
-// well. Other errors are local: [ErrClosed], [ErrConnLost], an encoding error, a
-// request that must not be sent (codec.ErrUnsendable).
+// What the broker or the service said is an [*Error], which is the Response's Err
+// as well. Other errors are local: [ErrClosed], [ErrConnLost], an encoding error, or
+// codec.ErrUnsendable for a request that must not be sent.
 func (cl *Client) Call(ctx context.Context, topic string, req any, opts ...CallOption) (Response, error) {
 	if len(opts) > 0 || len(cl.c.opts.interceptors) > 0 {
 		return cl.callWith(ctx, topic, req, opts)
@@ -77,8 +85,9 @@ func (cl *Client) call(ctx context.Context, m *codec.Message, cancelTopic string
 	})(ctx, m)
 }
 
-// CallAs is [Client.Call] with the response decoded into a T. Unknown members
-// are ignored. A T of []byte takes the payload's bytes, a string its text.
+// CallAs calls a service and decodes the response into a T; see [Client.Call].
+// Unknown members are ignored. A T of []byte takes the payload's bytes, a string
+// its text.
 func CallAs[T any](ctx context.Context, c Caller, topic string, req any, opts ...CallOption) (T, error) {
 	var v T
 	r, err := c.Call(ctx, topic, req, opts...)
@@ -118,8 +127,8 @@ func (cl *Client) Do(ctx context.Context, m *codec.Message) (Response, error) {
 	return cl.call(ctx, &own, "")
 }
 
-// Notify sends a request that wants no response: nil says that it was accepted
-// for sending, and nothing more is ever known of it (FLUX_RPC_NORESPONSE).
+// Notify sends a request that wants no response (FLUX_RPC_NORESPONSE). A nil error
+// says that it was accepted for sending; nothing more is ever known of it.
 func (cl *Client) Notify(ctx context.Context, topic string, req any, opts ...CallOption) error {
 	if answeredAnyway[topic] {
 		return &opError{op: "notify", topic: topic, err: errNoNotify}
@@ -132,8 +141,9 @@ func (cl *Client) Notify(ctx context.Context, topic string, req any, opts ...Cal
 	return cl.post(ctx, "notify", &m)
 }
 
-// Send accepts any message for sending, as it is (flux_send(3)). Of a request
-// that wants a response nobody receives the response; use [Client.Do].
+// Send sends any message as it is (flux_send(3)). A nil error says that it was
+// accepted for sending. If the message is a request that wants a response, the
+// response is dropped; use [Client.Do].
 func (cl *Client) Send(ctx context.Context, m *codec.Message) error {
 	own := *m
 	return cl.post(ctx, "send", &own)
@@ -242,10 +252,12 @@ func (u *unary) Fail(err error) {
 // Answered reports whether the caller has something to receive.
 func (u *unary) Answered() bool { return len(u.ch) > 0 }
 
-// Go is [Client.Call] that does not wait for the response: the channel gets
-// exactly one Response and is closed. It is buffered, so nobody needs to
-// receive. Go itself waits, within ctx, only while too much is queued for
-// sending, and with [Upstream] until the own rank is known.
+// Go starts a call and returns a channel that receives exactly one Response and is
+// then closed. The channel is buffered, so nobody needs to receive. The rest is as
+// for [Client.Call].
+//
+// Go itself waits, within ctx, only while too much is queued for sending, and with
+// [Upstream] until the client's own rank is known.
 func (cl *Client) Go(ctx context.Context, topic string, req any, opts ...CallOption) <-chan Response {
 	g := &goCall{ch: make(chan Response, 1)}
 	o := newCallOptions(opts)

@@ -10,9 +10,9 @@ import (
 	"github.com/flux-sdk/flux/transport"
 )
 
-// Client is a connection to a Flux broker, for the whole program to share: all
-// methods may be called from any goroutine. Make one with [Dial] or
-// [NewClient], and end it with Close.
+// Client is a connection to a Flux broker. A program makes one with [Dial], or
+// with [NewClient], shares it, and ends it with Close. All methods may be called
+// concurrently.
 type Client struct {
 	c     *conn
 	owner *session.Owner
@@ -24,9 +24,9 @@ type Client struct {
 	shutting chan struct{} // Shutdown has begun; closed when it has returned
 }
 
-// NewClient makes a Client of a connection whose handshake is over, such as an
-// end of [transport.Pipe]. The connection is the Client's from then on. As
-// there is nothing to dial, [WithReconnect] has no effect.
+// NewClient returns a client of a connection whose handshake is over, such as an
+// end of [transport.Pipe]. From then on the connection belongs to the client. There
+// is nothing to dial again, so [WithReconnect] has no effect.
 func NewClient(t transport.Conn, opts ...DialOption) *Client {
 	return newClient(newConn(t, newDialOptions(opts), connTarget{}))
 }
@@ -45,9 +45,9 @@ func (c *conn) newClone() *Client {
 	return cl
 }
 
-// Clone returns a Client with the same connection and a life of its own: its
-// Close ends only what was started with it. The last Close among clones closes
-// the connection. A clone of a closed client is closed.
+// Clone returns a client with the same connection and its own lifetime. Its Close
+// ends only what was started with it. The last Close among clones closes the
+// connection. A clone of a closed client is closed.
 func (cl *Client) Clone() *Client {
 	err := cl.Err()
 	clone := cl.c.newClone()
@@ -57,19 +57,22 @@ func (cl *Client) Clone() *Client {
 	return clone
 }
 
-// Done is closed when the connection is finally gone, for a clone also when it
-// is closed; Err says why.
+// Done returns a channel that is closed when nothing can be started any more: when
+// the connection is finally gone or the client is closed. Err says why.
 func (cl *Client) Done() <-chan struct{} { return cl.owner.Done() }
 
-// Err is nil while the client can be used, while its connection is being
-// restored included; afterwards it matches [ErrClosed] or [ErrConnLost].
+// Err returns why nothing can be started any more: an error that matches
+// [ErrClosed] or [ErrConnLost]. It is nil while the client can be used, also while
+// its connection is being restored.
 func (cl *Client) Err() error { return cl.c.sess.Err(cl.owner) }
 
-// Close ends everything that was started with this client with [ErrClosed] and,
-// if it is the last of its clones, writes what was accepted for sending, for a
-// bounded time, and closes the connection. Requests that its services hold are
-// answered first. It may be called more than once and from anywhere; use
-// [Client.Shutdown] to let things finish.
+// Close ends everything that was started with this client, with [ErrClosed]. The
+// requests that its services hold are answered first. If the client is the last of
+// its clones, Close writes what was accepted for sending, for a bounded time, and
+// closes the connection.
+//
+// Close may be called more than once and from any goroutine. Use [Client.Shutdown]
+// to let things finish first.
 func (cl *Client) Close() error {
 	defer cl.unread.abortAll()
 	open, last := cl.owner.Remove()
@@ -203,7 +206,7 @@ func (cl *Client) Reconnect(ctx context.Context) error {
 	return nil
 }
 
-// Stats are counters since the client was made, and what is in use now.
+// Stats holds counters since the connection was first made, and what is in use now.
 type Stats struct {
 	Sent       uint64 // messages accepted for sending
 	Received   uint64 // messages received
@@ -217,8 +220,8 @@ type Stats struct {
 	Retired int // matchtags kept until the last reply to a request given up
 }
 
-// Stats returns a snapshot. The numbers are those of the connection, so clones
-// share them.
+// Stats returns a snapshot of the counters. They are those of the connection, so
+// clones share them.
 func (cl *Client) Stats() Stats {
 	n := cl.c.sess.Counters()
 	s := Stats{

@@ -15,25 +15,34 @@ import (
 // given no URI and FLUX_URI is not set.
 const DefaultURI = "local:///run/flux/local"
 
-// Dial connects to a broker (flux_open(3)). The URI is scheme://path, with the
-// connectors of package transport: local:///path/to/socket, ssh://host/path,
-// fd://N, loop://, or what was registered. An empty URI means that of the
-// environment variable FLUX_URI, and [DefaultURI] if that is not set. Of that
-// instance, "..", "../.." and so on name the enclosing instances and "/" the
-// root.
+// Dial connects to a broker and returns a client of it (flux_open(3)).
 //
-// ctx bounds the dial, not the life of the client. The environment is read now:
-// FLUX_URI; FLUX_HANDLE_TRACE, FLUX_HANDLE_MATCHDEBUG, which report matchtags
-// left over and late replies on standard error; FLUX_HANDLE_USERID and
-// FLUX_HANDLE_ROLEMASK, as [WithUserID] and [WithRoles] and, unlike in libflux,
-// with every connector; FLUX_LOCAL_CONNECTOR_RETRY_COUNT, FLUX_SSH,
-// FLUX_SSH_RCMD and LD_LIBRARY_PATH, see package transport; FLUX_PROXY_REMOTE,
-// for "..". FLUX_CONNECTOR_PATH, where libflux finds its plugins, means nothing
-// here: see [transport.Register].
+//	client, err := flux.Dial(ctx, "") // $FLUX_URI, or the system instance
+//	if err != nil {
+//		return err
+//	}
+//	defer client.Close()
 //
-// An error says what was tried and why it failed; it matches the
-// system's errno, [EPERM] for a user without access among them,
-// transport.ErrInvalidURI or transport.ErrUnknownScheme.
+// The URI is scheme://path, with the connectors of package transport:
+// local:///path/to/socket, ssh://host/path, fd://N, loop://, or what was
+// registered. An empty URI means that of the environment variable FLUX_URI, and
+// [DefaultURI] if that is not set. Of that instance, "..", "../.." and so on name
+// the enclosing instances and "/" the root.
+//
+// ctx bounds the dial, not the life of the client. Close the client when it is no
+// longer needed.
+//
+// Dial reads the environment: FLUX_URI; FLUX_HANDLE_TRACE, as [WithTrace] to
+// standard error; FLUX_HANDLE_MATCHDEBUG, which reports matchtags left over and
+// late replies on standard error; FLUX_HANDLE_USERID and FLUX_HANDLE_ROLEMASK, as
+// [WithUserID] and [WithRoles] and, unlike in libflux, with every connector;
+// FLUX_LOCAL_CONNECTOR_RETRY_COUNT, FLUX_SSH, FLUX_SSH_RCMD and LD_LIBRARY_PATH,
+// see package transport; FLUX_PROXY_REMOTE, for "..". FLUX_CONNECTOR_PATH, where
+// libflux finds its plugins, means nothing here: see [transport.Register].
+//
+// An error says what was tried and why it failed. It matches the system's errno,
+// such as [EPERM] for a user without access, transport.ErrInvalidURI or
+// transport.ErrUnknownScheme.
 func Dial(ctx context.Context, uri string, opts ...DialOption) (*Client, error) {
 	o := newDialOptions(opts)
 	target, source := uri, ""

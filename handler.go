@@ -13,7 +13,7 @@ import (
 	"github.com/flux-sdk/flux/internal/wiretrace"
 )
 
-// Handler answers requests; see [Client.Serve] and [ServeMux].
+// Handler answers the requests to a service; see [Client.Serve] and [ServeMux].
 //
 // ServeFlux runs on a goroutine of its own for each request, unless its route
 // is [Sequential]. What it returns is the end of the request: nil is an empty
@@ -32,7 +32,7 @@ type Handler interface {
 	ServeFlux(ctx context.Context, w Responder, r *Request) error
 }
 
-// HandlerFunc is a function as a [Handler].
+// HandlerFunc makes a [Handler] of a function, as http.HandlerFunc does.
 type HandlerFunc func(ctx context.Context, w Responder, r *Request) error
 
 // ServeFlux calls f.
@@ -60,13 +60,13 @@ type Request struct {
 	unused *framing.Memory // released, to be recycled when the handler has returned
 }
 
-// Topic is the full topic: "calc.add".
+// Topic returns the full topic: "calc.add".
 func (r *Request) Topic() string { return r.msg.Topic }
 
-// UserID is the sender's userid, as the broker vouches for it.
+// UserID returns the sender's userid, as the broker vouches for it.
 func (r *Request) UserID() uint32 { return r.msg.UserID }
 
-// Roles are the sender's roles. [RoleLocal] is set only for a sender connected
+// Roles returns the sender's roles. [RoleLocal] is set only for a sender connected
 // to the same broker.
 func (r *Request) Roles() Role { return Role(r.msg.Rolemask) }
 
@@ -83,16 +83,16 @@ func (r *Request) Sender() string { return r.msg.Routes.Origin() }
 // Decode decodes the JSON payload into v; see [Response.Decode].
 func (r *Request) Decode(v any) error { return r.content.decode(v) }
 
-// DecodeStrict is Decode, but a member that v has no place for is an error.
+// DecodeStrict decodes as Decode does, but a member that v has no place for is an error.
 func (r *Request) DecodeStrict(v any) error { return r.content.decodeStrict(v) }
 
-// Bytes is the payload as it is on the wire; see [Response.Bytes].
+// Bytes returns the payload as it is on the wire; see [Response.Bytes].
 func (r *Request) Bytes() ([]byte, error) { return r.content.bytes() }
 
-// Text is the payload as text, without its NUL; see [Response.Text].
+// Text returns the payload as text, without its NUL; see [Response.Text].
 func (r *Request) Text() (string, error) { return r.content.text() }
 
-// Message is the message behind the request, shared and not to be changed.
+// Message returns the message behind the request, shared and not to be changed.
 func (r *Request) Message() *codec.Message { return &r.msg }
 
 type requestKey struct{}

@@ -46,7 +46,7 @@ func (m *ServeMux) Handle(pattern string, h Handler, opts ...RouteOption) *Route
 	return m.addRoute(pattern, h, opts, false)
 }
 
-// HandleFunc is Handle with a function.
+// HandleFunc adds a route whose handler is a function; see Handle.
 func (m *ServeMux) HandleFunc(
 	pattern string, f func(context.Context, Responder, *Request) error, opts ...RouteOption,
 ) *Route {

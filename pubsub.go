@@ -21,13 +21,15 @@ const (
 	publishTopicOld = "overlay.publish"
 )
 
-// Publish publishes an event to the whole instance and returns the sequence
-// number it was given (flux_event_publish(3)). payload is as for [Client.Call].
+// Publish publishes an event to the whole instance and returns the sequence number
+// it was given (flux_event_publish(3)). payload is as for [Client.Call].
+//
+//	seq, err := client.Publish(ctx, "app.started", map[string]int{"pid": os.Getpid()})
 //
 // A nil error says that the event is numbered and on its way, not that anybody
-// received it. A client that subscribes to the topic receives its own event
-// before Publish returns. Events of one publisher keep their order, but one that
-// is published [Unconfirmed] may be overtaken by one that is not.
+// received it. A client that subscribes to the topic receives its own event before
+// Publish returns. Events of one publisher keep their order, but one that is
+// published [Unconfirmed] may be overtaken by one that is not.
 func (cl *Client) Publish(
 	ctx context.Context, topic string, payload any, opts ...PublishOption,
 ) (seq uint32, err error) {
@@ -138,8 +140,8 @@ func newEvent(m *codec.Message, pc PayloadCodec) Event {
 
 func failedEvent(err error) Event { return Event{&event{content{err: err}}} }
 
-// Err is nil for an event that was published. A [*GapError] says that events
-// are missing here and the subscription goes on; any other error is its end.
+// Err returns nil for an event that was published. A [*GapError] says that events
+// are missing here and the subscription goes on. Any other error is its end.
 func (e Event) Err() error {
 	if e.e == nil {
 		return errNoEvent
@@ -147,10 +149,10 @@ func (e Event) Err() error {
 	return e.e.err
 }
 
-// Topic is the event's topic; "" for an error.
+// Topic returns the event's topic, "" for an error.
 func (e Event) Topic() string { return e.message().Topic }
 
-// Seq is the number that rank 0 gave the event, from 1, one sequence for the
+// Seq returns the number that rank 0 gave the event, from 1, one sequence for the
 // whole instance (RFC 12): events of other topics leave holes in it.
 func (e Event) Seq() uint32 { return e.message().Sequence }
 
@@ -158,10 +160,10 @@ func (e Event) Seq() uint32 { return e.message().Sequence }
 // publisher's userid.
 func (e Event) Private() bool { return e.message().Flags&codec.FlagPrivate != 0 }
 
-// UserID is the publisher's userid.
+// UserID returns the publisher's userid.
 func (e Event) UserID() uint32 { return e.message().UserID }
 
-// Roles are the publisher's roles.
+// Roles returns the publisher's roles.
 func (e Event) Roles() Role { return Role(e.message().Rolemask) }
 
 // Decode decodes the JSON payload into v; see [Response.Decode].
@@ -172,7 +174,7 @@ func (e Event) Decode(v any) error {
 	return e.e.decode(v)
 }
 
-// DecodeStrict is Decode, but a member that v has no place for is an error.
+// DecodeStrict decodes as Decode does, but a member that v has no place for is an error.
 func (e Event) DecodeStrict(v any) error {
 	if e.e == nil {
 		return errNoEvent
@@ -180,7 +182,7 @@ func (e Event) DecodeStrict(v any) error {
 	return e.e.decodeStrict(v)
 }
 
-// Bytes is the payload as it was published; see [Response.Bytes].
+// Bytes returns the payload as it was published; see [Response.Bytes].
 func (e Event) Bytes() ([]byte, error) {
 	if e.e == nil {
 		return nil, errNoEvent
@@ -188,7 +190,7 @@ func (e Event) Bytes() ([]byte, error) {
 	return e.e.bytes()
 }
 
-// Text is the payload as text, without its NUL; see [Response.Text].
+// Text returns the payload as text, without its NUL; see [Response.Text].
 func (e Event) Text() (string, error) {
 	if e.e == nil {
 		return "", errNoEvent
@@ -196,7 +198,7 @@ func (e Event) Text() (string, error) {
 	return e.e.text()
 }
 
-// Message is the message behind the event, shared and not to be changed; nil
+// Message returns the message behind the event, shared and not to be changed; nil
 // for an error.
 func (e Event) Message() *codec.Message {
 	if e.e == nil || e.e.msg.Type == 0 {
@@ -214,22 +216,33 @@ func (e Event) message() *codec.Message {
 	return &e.e.msg
 }
 
-// Subscribe returns the channel of the events whose topic starts with prefix, a
-// plain comparison of bytes: "job" matches "job", "jobs" and "job.x", and ""
-// every event (flux_event_subscribe(3)). It waits for the broker's answer, so
-// whatever is published after it returns is received; what was on its way then
-// may be, too.
+// Subscribe returns a channel of the events whose topic starts with prefix
+// (flux_event_subscribe(3)).
 //
-// ctx is the subscription's handle: its end closes the channel and unsubscribes.
-// A subscription that is no longer read must be ended so. The channel delivers
-// in the order of the sequence numbers, each event once. Closed without an
-// error item means that ctx ended; otherwise the last item carries the error:
-// [ErrConnLost], [ErrClosed], or [ErrSlowConsumer] when more was queued than
-// [QueueLimit] allows. With [DropOldest] a slow consumer loses events instead,
-// and a [*GapError] item stands where they are missing.
+//	events, err := client.Subscribe(ctx, "job-state")
+//	if err != nil {
+//		return err
+//	}
+//	for e := range events {
+//		if err := e.Decode(&v); err != nil {
+//			return err
+//		}
+//	}
+//
+// The prefix is compared by bytes: "job" matches "job", "jobs" and "job.x", and ""
+// matches every event. Subscribe waits for the broker's answer, so everything that
+// is published after it returns is received. What was on its way before may be
+// received, too.
+//
+// The end of ctx closes the channel and unsubscribes. End a subscription that is no
+// longer read. The channel delivers in the order of the sequence numbers, each event
+// once. If it closes without an error item, ctx has ended. In every other case the
+// last item carries the error: [ErrConnLost], [ErrClosed], or [ErrSlowConsumer] when
+// more was queued than [QueueLimit] allows. With [DropOldest] a slow consumer loses
+// events instead, and a [*GapError] item stands where they are missing.
 //
 // Subscribers of one prefix share one subscription at the broker. An error that
-// Subscribe itself returns is an [*Error] of the broker or one of this side.
+// Subscribe itself returns is an [*Error] of the broker or a local one.
 func (cl *Client) Subscribe(ctx context.Context, prefix string, opts ...SubscribeOption) (<-chan Event, error) {
 	var o subscribeOptions
 	for _, opt := range opts {

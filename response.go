@@ -15,8 +15,8 @@ import (
 // place. It is a small value; copies share the same message, which nobody may
 // change. All methods may be called concurrently.
 //
-// Every road to the payload returns the response's error first, so data cannot
-// be used without meeting it.
+// Every method that returns the payload returns the response's error first, so
+// data cannot be used while an error is overlooked.
 type Response struct{ c *content } // nil in the zero Response
 
 var errNoResponse = errors.New("flux: zero Response: received from a closed channel?")
@@ -43,7 +43,7 @@ func remoteError(topic string, m *codec.Message) *Error {
 // failed is the Response that stands for a local error.
 func failed(err error) Response { return Response{&content{err: err}} }
 
-// Err is nil for a success, an [*Error] for what the service said, and another
+// Err returns nil for a success, an [*Error] for what the service said, and another
 // error for what went wrong here.
 func (r Response) Err() error {
 	if r.c == nil {
@@ -63,7 +63,7 @@ func (r Response) Decode(v any) error {
 	return r.c.decode(v)
 }
 
-// DecodeStrict is Decode, but a member that v has no place for is an error. It
+// DecodeStrict decodes as Decode does, but a member that v has no place for is an error. It
 // always uses encoding/json.
 func (r Response) DecodeStrict(v any) error {
 	if r.c == nil {
@@ -72,7 +72,7 @@ func (r Response) DecodeStrict(v any) error {
 	return r.c.decodeStrict(v)
 }
 
-// Bytes is the payload as it is on the wire, a trailing NUL included, shared
+// Bytes returns the payload as it is on the wire, a trailing NUL included, shared
 // and not to be changed. No payload is length 0 and no error.
 func (r Response) Bytes() ([]byte, error) {
 	if r.c == nil {
@@ -81,7 +81,7 @@ func (r Response) Bytes() ([]byte, error) {
 	return r.c.bytes()
 }
 
-// Text is the payload as text, without its NUL. Without a payload the error
+// Text returns the payload as text, without its NUL. Without a payload the error
 // matches [ErrNoPayload], without a NUL [codec.ErrPayload].
 func (r Response) Text() (string, error) {
 	if r.c == nil {
@@ -90,7 +90,7 @@ func (r Response) Text() (string, error) {
 	return r.c.text()
 }
 
-// Message is the message behind the response, shared and not to be changed; nil
+// Message returns the message behind the response, shared and not to be changed; nil
 // if the response stands for a local error, or has been released.
 func (r Response) Message() *codec.Message {
 	if r.c == nil || r.c.msg.Type == 0 || r.c.mem == released {
@@ -148,8 +148,8 @@ func (r Response) decodeOwn(v any) error {
 }
 
 // content is what a Response, an Event and a Request are made of: a received
-// message, or the local error that stands in its place. Each road to the payload
-// passes err first.
+// message, or the local error that stands in its place. Each method that
+// returns the payload returns err first.
 type content struct {
 	err   error // what the message says went wrong, or what went wrong here
 	codec PayloadCodec

@@ -20,14 +20,22 @@ const (
 	defaultDrainTimeout = 10 * time.Second
 )
 
-// ErrDrainTimeout is the error of a [Client.Serve] that had to cut requests off
-// because they were not answered within [DrainTimeout].
+// ErrDrainTimeout is the error of a [Client.Serve] that ended requests itself
+// because their handlers did not answer within [DrainTimeout].
 var ErrDrainTimeout = errors.New("requests not answered within the drain timeout were cut off")
 
-// Serve registers a service at the client's broker and answers its requests
-// with h until ctx ends (flux_service_register(3)). The service's name is the
-// part of a topic before the first period; letters, digits, '-' and '_'. A
-// guest may register only names that start with the guest's userid and a '-'.
+// Serve registers a service at the client's broker and answers its requests with h
+// until ctx ends (flux_service_register(3)).
+//
+//	mux := flux.NewServeMux()
+//	mux.Handle("calc.add", flux.Unary(func(ctx context.Context, in Sum) (Result, error) {
+//		return Result{in.A + in.B}, nil
+//	}))
+//	err := client.Serve(ctx, "calc", mux)
+//
+// The service's name is the part of a topic before the first period: letters,
+// digits, '-' and '_'. A guest may register only names that start with the guest's
+// userid and a '-'.
 //
 // Requests run on goroutines of their own, [MaxInFlight] at a time; then 1024
 // wait, and more are refused with EAGAIN. Every request gets exactly one end. A

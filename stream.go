@@ -12,29 +12,38 @@ import (
 	"github.com/flux-sdk/flux/internal/session"
 )
 
-// Streamer is what can open a stream: a [Client], or a stand-in in a test.
+// Streamer is the interface of everything that can open a stream: a [Client], or a
+// stand-in in a test.
 type Streamer interface {
 	Stream(ctx context.Context, topic string, req any, opts ...StreamOption) (<-chan Response, error)
 }
 
-// Stream sends a streaming request and returns the channel of its responses
+// Stream sends a streaming request and returns a channel of its responses
 // (flux_rpc(3) with FLUX_RPC_STREAMING). req is as for [Client.Call].
 //
+//	ctx, cancel := context.WithCancel(ctx)
+//	defer cancel()
+//	stream, err := client.Stream(ctx, "job-info.eventlog-watch", req)
+//	if err != nil {
+//		return err
+//	}
 //	for r := range stream {
-//		if err := r.Decode(&v); err != nil { ... }
+//		if err := r.Decode(&v); err != nil {
+//			return err
+//		}
 //	}
 //
-// The channel delivers in order of arrival and ends once. Closed without an
-// error item means that the service ended the stream (ENODATA); in every other
-// case the last item carries the error: an [*Error] of the service, ctx's end
-// with its cause, [ErrConnLost], [ErrClosed], or [ErrSlowConsumer] when more
-// was queued than [QueueLimit] allows. A response without a payload is an item
-// like any other.
+// The channel delivers in order of arrival and ends once. If it closes without an
+// error item, the service has ended the stream (ENODATA). In every other case the
+// last item carries the error: an [*Error] of the service, the end of ctx with its
+// cause, [ErrConnLost], [ErrClosed], or [ErrSlowConsumer] when more was queued than
+// [QueueLimit] allows. A response without a payload is an item like any other.
 //
-// ctx is the stream's handle: its end ends the channel, dropping what is
-// queued, and sends the service's cancel request. A stream that is no longer
-// read must be ended so. The error Stream itself returns is only of this side;
-// what the broker says, "no such service" included, is an item.
+// The end of ctx ends the stream: it sends the service's cancel request, drops what
+// is queued, and closes the channel. End a stream that is no longer read.
+//
+// The error that Stream itself returns is always local. What the broker says, such
+// as that there is no such service, is an item.
 func (cl *Client) Stream(ctx context.Context, topic string, req any, opts ...StreamOption) (<-chan Response, error) {
 	o := newStreamOptions(opts)
 	var m codec.Message
@@ -57,10 +66,10 @@ func (cl *Client) DoStream(ctx context.Context, m *codec.Message, opts ...Stream
 	return cl.openStream(ctx, &own, newStreamOptions(opts))
 }
 
-// StreamAs is [Client.Stream] as an iterator that decodes each response into a
-// T, as [CallAs] does. Leaving the loop ends the stream. An error is yielded
-// once: one that ends the stream is the last, one of decoding a single response
-// is not, so a loop may go on after it.
+// StreamAs opens a stream and returns an iterator that decodes each response into a
+// T, as [CallAs] does; see [Client.Stream]. Leaving the loop ends the stream. An
+// error is yielded once. An error that ends the stream is the last item; an error
+// of decoding a single response is not, so a loop may go on after it.
 func StreamAs[T any](ctx context.Context, c Streamer, topic string, req any, opts ...StreamOption) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
 		ctx, cancel := context.WithCancel(ctx)

@@ -23,8 +23,7 @@ func (w *writer) flushSoon() {
 	w.write()
 }
 
-// holdBack reports whether uncork will write what is queued. Called with mu
-// held.
+// holdBackLocked reports whether uncork will write what is queued.
 func (w *writer) holdBackLocked() bool {
 	c := &w.cork
 	if c.timed {

@@ -63,7 +63,7 @@ func (s *PollStream) leave() {
 	}
 }
 
-// release closes the descriptors. Called with mu held and without users.
+// releaseLocked closes the descriptors, when nobody uses them any more.
 func (s *PollStream) releaseLocked() error {
 	if s.event != noEvent {
 		syscall.Close(s.event)

@@ -18,7 +18,7 @@ type reader struct {
 	block   []byte  // what is left of the last block
 	big     bigRead // the body that is being read
 
-	interruptible bool    // whoever reads does so by RecvOr
+	interruptible bool    // the goroutine that reads does so by RecvOr
 	mem           *Memory // of the last body, if it can be used again
 	throttle      readThrottle
 	afterLarge    bool // the last body was large

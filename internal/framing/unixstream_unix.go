@@ -10,7 +10,7 @@ import (
 )
 
 // unixStream is a UNIX socket on the runtime's poller, with writes that can be
-// tried. Only whoever is at the stream calls TryWrite, so the fields below need
+// tried. Only one goroutine at a time calls TryWrite, so the fields below need
 // no lock.
 type unixStream struct {
 	*net.UnixConn
