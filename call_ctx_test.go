@@ -294,7 +294,8 @@ func goContexts(t *testing.T, rng *rand.Rand) {
 		switch n := rng.IntN(10); {
 		case n < 6:
 			i := rng.IntN(len(ctxs))
-			calls = append(calls, &call{ch: c.Go(context.WithValue(ctxs[i], "n", n), "some.call", nil), ctx: i}) //nolint:staticcheck // any key will do
+			calls = append(calls, &call{ch: c.Go(context.WithValue(ctxs[i], "n", n), "some.call", nil),
+				ctx: i}) //nolint:staticcheck // any key will do
 			synctest.Wait()
 		case n < 9 && len(calls) > 0:
 			i := rng.IntN(len(calls))
@@ -415,7 +416,8 @@ func TestConnLost(t *testing.T) {
 			far.Write(frame[:20])
 			far.Close()
 		}, []error{io.ErrUnexpectedEOF}},
-		{"wrong magic", func(far io.ReadWriteCloser, _ *failingConn) { far.Write(make([]byte, 64)) }, []error{codec.ErrMalformed}},
+		{"wrong magic", func(far io.ReadWriteCloser, _ *failingConn) { far.Write(make([]byte, 64)) },
+			[]error{codec.ErrMalformed}},
 		{"bad frame", func(far io.ReadWriteCloser, _ *failingConn) {
 			bad := append([]byte{}, frame...)
 			bad[len(bad)-codec.HeaderSize+2] = 3 // no type

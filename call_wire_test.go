@@ -231,7 +231,8 @@ func TestCallStamping(t *testing.T) {
 				t.Helper()
 				m := p.Recv()
 				if m.UserID != userid || Role(m.Rolemask) != roles {
-					t.Errorf("%s %q has userid %d, roles %s, want %d, %s", m.Type, m.Topic, int32(m.UserID), Role(m.Rolemask), int32(userid), roles)
+					t.Errorf("%s %q has userid %d, roles %s, want %d, %s", m.Type, m.Topic, int32(m.UserID), Role(m.Rolemask),
+						int32(userid), roles)
 				}
 			}
 			ctx := t.Context()

@@ -107,7 +107,8 @@ func TestDefaultRusage(t *testing.T) {
 		f := newFront(t)
 		f.serve("calc", say("own"))
 		for _, mod := range []requestMod{
-			with(nil), with(json.RawMessage(`{}`)), with(json.RawMessage(`{"who":"self"}`)), with(json.RawMessage(`{"who":"children"}`)),
+			with(nil), with(json.RawMessage(`{}`)), with(json.RawMessage(`{"who":"self"}`)),
+			with(json.RawMessage(`{"who":"children"}`)),
 		} {
 			var got map[string]float64
 			decodeReply(t, f.reply("calc.rusage", mod, as(1234, RoleUser)), &got)

@@ -85,7 +85,8 @@ func TestDialHandleVariablesInvalid(t *testing.T) {
 func FuzzDialURI(f *testing.F) {
 	for _, uri := range []string{
 		"", "local", "local://", "local:///nonexistent/socket", "local://relative", "loop://", "loop://x", "loop",
-		"ssh://", "ssh://host", "ssh://user@host:22/path", "ssh://host/p?q", "ssh://host:x/p", "ssh://-oProxyCommand=x/p", "fd://0", "fd://-1",
+		"ssh://", "ssh://host", "ssh://user@host:22/path", "ssh://host/p?q", "ssh://host:x/p", "ssh://-oProxyCommand=x/p",
+		"fd://0", "fd://-1",
 		"/", "/x", ".", "..", "../..", ".//..", "../x", "://", "://x", "a://b://c", " local:///x", "local:///x \t",
 		"\x00", "local:///\x00", "\xff\xfe", "local://@abstract", strings.Repeat("x", 200),
 		"local://" + strings.Repeat("/x", 100),
@@ -135,7 +136,8 @@ func unsetenv(t testing.TB, name string) {
 func dialAlone(t testing.TB) {
 	t.Helper()
 	unsetenv(t, "FLUX_URI")
-	for _, name := range []string{"FLUX_HANDLE_USERID", "FLUX_HANDLE_ROLEMASK", "FLUX_HANDLE_TRACE", "FLUX_HANDLE_MATCHDEBUG", "FLUX_PROXY_REMOTE"} {
+	for _, name := range []string{"FLUX_HANDLE_USERID", "FLUX_HANDLE_ROLEMASK", "FLUX_HANDLE_TRACE",
+		"FLUX_HANDLE_MATCHDEBUG", "FLUX_PROXY_REMOTE"} {
 		unsetenv(t, name)
 	}
 	t.Setenv(transport.RetryCountEnv, "0")
@@ -208,13 +210,15 @@ func TestDialErrors(t *testing.T) {
 		{"no path", "local", "-", []error{EINVAL, transport.ErrInvalidURI}, []string{`"local"`}},
 		{"empty path", "local:// \t", "-", []error{EINVAL, transport.ErrInvalidURI}, []string{"local://"}},
 		{"a NUL", "local:///a\x00b", "-", []error{EINVAL, transport.ErrInvalidURI}, []string{"NUL"}},
-		{"unknown scheme", "tcp://host:1", "-", []error{ENOENT, transport.ErrUnknownScheme}, []string{"'tcp'", "tcp://host:1", "local"}},
+		{"unknown scheme", "tcp://host:1", "-", []error{ENOENT, transport.ErrUnknownScheme},
+			[]string{"'tcp'", "tcp://host:1", "local"}},
 		{"white space first", " local:///x", "-", []error{ENOENT, transport.ErrUnknownScheme}, []string{"' local'"}},
 		{"no descriptor", "fd://x", "-", []error{EINVAL, transport.ErrInvalidURI}, []string{"fd://x"}},
 		{"no ssh", "ssh://host/path", "-", []error{ENOENT}, []string{"/nonexistent/ssh", "FLUX_SSH"}},
 		{"ssh without path", "ssh://host", "-", []error{EINVAL, transport.ErrInvalidURI}, []string{"ssh://host"}},
 		{"environment", "", missing, []error{ENOENT}, []string{missing, "FLUX_URI"}},
-		{"environment is no URI", "", "nonsense", []error{ENOENT, transport.ErrUnknownScheme}, []string{"'nonsense'", "FLUX_URI"}},
+		{"environment is no URI", "", "nonsense", []error{ENOENT, transport.ErrUnknownScheme},
+			[]string{"'nonsense'", "FLUX_URI"}},
 		{"environment empty", "", "", []error{ENOENT, transport.ErrUnknownScheme}, []string{"''", "FLUX_URI"}},
 		{"argument over environment", "tcp://x", missing, []error{transport.ErrUnknownScheme}, []string{"tcp://x"}},
 	} {

@@ -343,7 +343,8 @@ func TestInlineWaits(t *testing.T) {
 	}{
 		{"cancel", func(f *front, _ *served, req *codec.Message) { f.cancelOf(req, "calc.cancel") }, []string{"ECANCELED"}},
 		{"disconnect", func(f *front, _ *served, _ *codec.Message) { f.disconnect("calc.disconnect") }, nil},
-		{"end of Serve", func(_ *front, s *served, _ *codec.Message) { s.cancel() }, []string{`ECANCELED "service calc ended"`}},
+		{"end of Serve", func(_ *front, s *served, _ *codec.Message) { s.cancel() },
+			[]string{`ECANCELED "service calc ended"`}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -647,7 +648,8 @@ var (
 		"calc.stats-clear", "calc.disconnect", "other.a"}
 	serviceTopics = []string{"calc.a", "calc.b", "calc.ab", "calc.a.b", "calc", "calc.", "calc.stats-clear",
 		"calc.cancel", "calc.a-cancel", "calc.disconnect", "calc2.a"}
-	modelRoles = []Role{RoleNone, RoleOwner, RoleUser, RoleLocal, RoleAdmin, RoleUser | RoleLocal, RoleOwner | RoleLocal, RoleAll}
+	modelRoles = []Role{RoleNone, RoleOwner, RoleUser, RoleLocal, RoleAdmin, RoleUser | RoleLocal,
+		RoleOwner | RoleLocal, RoleAll}
 )
 
 // Whatever the routes and the requests, the answers are those of the model, and
@@ -713,7 +715,8 @@ func serveModel(t *testing.T, seed uint64) {
 	}
 	for tag, m := range reqs {
 		if !slices.Equal(got[tag], want[tag]) {
-			t.Errorf("seed %d, routes %q: %s of %v, %s got %q, want %q", seed, log, m.Topic, Role(m.Rolemask), m.Flags, got[tag], want[tag])
+			t.Errorf("seed %d, routes %q: %s of %v, %s got %q, want %q", seed, log, m.Topic, Role(m.Rolemask), m.Flags,
+				got[tag], want[tag])
 		}
 	}
 }

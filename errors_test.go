@@ -54,7 +54,8 @@ func TestErrnoIs(t *testing.T) {
 			if tt.errno.Name() != tt.name || tt.errno.Error() != tt.text {
 				t.Errorf("name %q, text %q, want %q, %q", tt.errno.Name(), tt.errno.Error(), tt.name, tt.text)
 			}
-			for _, err := range []error{tt.errno, &Error{Topic: "a.b", Errno: tt.errno}, fmt.Errorf("more: %w", &Error{Errno: tt.errno})} {
+			for _, err := range []error{tt.errno, &Error{Topic: "a.b", Errno: tt.errno},
+				fmt.Errorf("more: %w", &Error{Errno: tt.errno})} {
 				if !errors.Is(err, tt.errno) {
 					t.Errorf("%#v does not match its number", err)
 				}
@@ -179,10 +180,12 @@ func TestErrorLocalIsNotRemote(t *testing.T) {
 	cancel()
 	local := (<-reply).Err()
 	var remote *Error
-	if wantErr(t, local, context.Canceled); errors.As(local, &remote) || errors.Is(local, ECANCELED) || errors.Is(local, syscall.ECANCELED) {
+	if wantErr(t, local, context.Canceled); errors.As(local, &remote) || errors.Is(local, ECANCELED) ||
+		errors.Is(local, syscall.ECANCELED) {
 		t.Errorf("the end of a ctx, %v, matches what a service can say", local)
 	}
-	for errno, sentinel := range map[Errno]error{ECANCELED: context.Canceled, ETIMEDOUT: context.DeadlineExceeded, ECONNRESET: ErrConnLost} {
+	for errno, sentinel := range map[Errno]error{ECANCELED: context.Canceled, ETIMEDOUT: context.DeadlineExceeded,
+		ECONNRESET: ErrConnLost} {
 		reply = c.Go(t.Context(), "a.b", nil)
 		p.Refuse(p.Recv(), uint32(errno), "")
 		err := (<-reply).Err()
@@ -193,7 +196,8 @@ func TestErrorLocalIsNotRemote(t *testing.T) {
 }
 
 func TestSafeToRetryOfOthers(t *testing.T) {
-	for _, err := range []error{nil, io.EOF, context.Canceled, ErrClosed, ErrConnLost, EAGAIN, &Error{"a.b", EAGAIN, ""}, errNoResponse} {
+	for _, err := range []error{nil, io.EOF, context.Canceled, ErrClosed, ErrConnLost, EAGAIN, &Error{"a.b", EAGAIN, ""},
+		errNoResponse} {
 		if SafeToRetry(err) {
 			t.Errorf("%v is said to be safe to retry", err)
 		}

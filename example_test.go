@@ -177,7 +177,8 @@ func ExampleError() {
 
 	client.Close()
 	_, err = client.Call(ctx, "broker.ping", nil)
-	fmt.Println("closed:", errors.Is(err, flux.ErrClosed), "- an *Error:", errors.As(err, &remote), "- safe to retry:", flux.SafeToRetry(err))
+	fmt.Println("closed:", errors.Is(err, flux.ErrClosed), "- an *Error:", errors.As(err, &remote), "- safe to retry:",
+		flux.SafeToRetry(err))
 	// Output:
 	// ENOSYS - No service matching brocker.ping is registered
 	// no such service: true

@@ -16,12 +16,13 @@ import (
 // Hooks are functions that a client calls when something happens; see
 // [WithHooks]. Each may be nil.
 //
-// They are called on a goroutine of the connection's, one at a time, in the order in
-// which things happened. Sent for a request comes before Received for its response. A hook may use the client. It delays nothing but the
-// hooks behind it: up to 65,536 messages or 64 MiB of them wait, and what comes
-// while there is no room is left out of Sent, Received and Queued and counted for
-// Missed; the other hooks are always called. Close does not wait for them: of a
-// client, Disconnected is called last. A panic is logged, as one of a handler is.
+// They are called on a goroutine of the connection's, one at a time, in the order
+// in which things happened. Sent for a request comes before Received for its
+// response. A hook may use the client. It delays nothing but the hooks behind it:
+// up to 65,536 messages or 64 MiB of them wait, and what comes while there is no
+// room is left out of Sent, Received and Queued and counted for Missed; the other
+// hooks are always called. Close does not wait for them: of a client,
+// Disconnected is called last. A panic is logged, as one of a handler is.
 //
 // Messages are shared with their receivers. They may be kept, but neither they nor
 // their payloads may be changed.

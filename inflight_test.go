@@ -318,7 +318,8 @@ func TestHandlerReply(t *testing.T) {
 		{"text of no bytes", fails(errors.New("")), []string{"EIO"}, []string{"EIO"}},
 		{"panic", func(context.Context, Responder, *Request) error { panic("oops") },
 			[]string{`EIO "handler panicked: oops"`}, []string{`EIO "handler panicked: oops"`}},
-		{"panic of nil", func(context.Context, Responder, *Request) error { panic(nil) }, //nolint:govet // the case is what becomes of it
+		{"panic of nil", func(context.Context, Responder, *Request) error { panic(nil) },
+			//nolint:govet // the case is what becomes of it
 			[]string{`EIO "handler panicked: panic called with nil argument"`},
 			[]string{`EIO "handler panicked: panic called with nil argument"`}},
 		{"error that panics", fails((*brokenError)(nil)),
@@ -526,7 +527,8 @@ func TestHandlerKeptResponder(t *testing.T) {
 			return nil
 		}))
 		for _, req := range []*codec.Message{
-			f.send("calc.add"), f.send("calc.add", streaming), f.send("calc.answered"), f.send("calc.answered", streaming), f.send("calc.add", quiet),
+			f.send("calc.add"), f.send("calc.add", streaming), f.send("calc.answered"), f.send("calc.answered", streaming),
+			f.send("calc.add", quiet),
 		} {
 			w := <-kept
 			f.replies()

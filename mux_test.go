@@ -174,7 +174,8 @@ func say(name string) HandlerFunc {
 }
 
 // serveMux serves a mux as "calc" in a bubble.
-func serveMux(t *testing.T, build func(m *ServeMux), test func(t *testing.T, f *front, s *served), opts ...ServeOption) {
+func serveMux(t *testing.T, build func(m *ServeMux), test func(t *testing.T, f *front, s *served),
+	opts ...ServeOption) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		m := NewServeMux()

@@ -43,7 +43,8 @@ func startPeer(t testing.TB, near transport.Conn, p *peertest.Peer, opts ...Dial
 }
 
 // servePeer is a client whose peer answers by handler.
-func servePeer(t testing.TB, handler func(p *peertest.Peer, m *codec.Message), opts ...DialOption) (*Client, *peertest.Peer) {
+func servePeer(t testing.TB, handler func(p *peertest.Peer, m *codec.Message), opts ...DialOption) (*Client,
+	*peertest.Peer) {
 	t.Helper()
 	c, p := newPeer(t, opts...)
 	p.Serve(handler)

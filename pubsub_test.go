@@ -604,7 +604,8 @@ func TestSubscribeChurn(t *testing.T) {
 		t.Errorf("the broker has %v and number %d, want churn.5 once and %d", subs, seq, last)
 	}
 	c.c.mu.Lock()
-	if ts := c.c.subs.topics["churn.5"]; len(c.c.subs.topics) != 1 || len(c.c.subs.sizes) != 1 || len(ts.subscribers) != 1 || len(ts.waiting) != 0 {
+	if ts := c.c.subs.topics["churn.5"]; len(c.c.subs.topics) != 1 || len(c.c.subs.sizes) != 1 ||
+		len(ts.subscribers) != 1 || len(ts.waiting) != 0 {
 		t.Errorf("the client has %v, %v", c.c.subs.topics, c.c.subs.sizes)
 	}
 	c.c.mu.Unlock()

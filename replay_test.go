@@ -381,7 +381,8 @@ func TestReplayNoResponse(t *testing.T) {
 func TestReplayUpstream(t *testing.T) {
 	replay{file: "upstream"}.run(t, func(t *testing.T, c *Client) {
 		got, err := CallAs[ping](t.Context(), c, "broker.ping", ping{Seq: 1}, Upstream())
-		if want := (ping{Seq: 1, Route: "ca6b0fbc!bdae1405!4ba42a54!aa19bc9f", Rolemask: RoleOwner}); got != want || err != nil {
+		if want := (ping{Seq: 1, Route: "ca6b0fbc!bdae1405!4ba42a54!aa19bc9f", Rolemask: RoleOwner}); got != want ||
+			err != nil {
 			t.Errorf("ping says %+v, %v, want %+v", got, err, want)
 		}
 	})
@@ -515,7 +516,8 @@ func TestReplayNotices(t *testing.T) {
 		}, "payload"},
 		{"tag where none was", func(m []*codec.Message) []*codec.Message { m[0].Matchtag = 1; return m }, "matchtag"},
 		{"no tag where one was", func(m []*codec.Message) []*codec.Message { m[1].Matchtag = 0; return m }, "matchtag"},
-		{"tag that C cannot hold", func(m []*codec.Message) []*codec.Message { m[1].Matchtag = 1 << 31; return m }, "matchtag"},
+		{"tag that C cannot hold", func(m []*codec.Message) []*codec.Message { m[1].Matchtag = 1 << 31; return m },
+			"matchtag"},
 		{"flag", func(m []*codec.Message) []*codec.Message { m[1].Flags |= codec.FlagStreaming; return m }, "flags"},
 		{"nodeid", func(m []*codec.Message) []*codec.Message { m[1].NodeID = 0; return m }, "nodeid"},
 		{"userid", func(m []*codec.Message) []*codec.Message { m[1].UserID = 0; return m }, "userid"},

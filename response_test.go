@@ -424,7 +424,8 @@ func TestPayloadCodecOfTheLibrary(t *testing.T) {
 func TestPayloadSizeCap(t *testing.T) {
 	const limit = 1000
 	topic := "a.b"
-	overhead := codec.FrameSize(&codec.Message{Type: codec.TypeRequest, Flags: codec.FlagRoute, Topic: topic, Payload: make([]byte, 300)}) -
+	overhead := codec.FrameSize(&codec.Message{Type: codec.TypeRequest, Flags: codec.FlagRoute, Topic: topic,
+		Payload: make([]byte, 300)}) -
 		codec.PrefixSize - 300
 	most := limit - overhead
 

@@ -126,7 +126,8 @@ func TestServeRefused(t *testing.T) {
 			err := f.c.Serve(t.Context(), "calc", say("x"))
 			wantErr(t, err, tt.errno)
 			var remote *Error
-			if !errors.As(err, &remote) || !strings.Contains(err.Error(), tt.want) || !strings.Contains(err.Error(), "serve calc") {
+			if !errors.As(err, &remote) || !strings.Contains(err.Error(), tt.want) ||
+				!strings.Contains(err.Error(), "serve calc") {
 				t.Errorf("error is %v, want a remote one of serve calc with %q", err, tt.want)
 			}
 			f.wantAsked("service.add calc")
@@ -508,8 +509,10 @@ func TestDrainStreams(t *testing.T) {
 		{"returns what Send says", func(ctx context.Context, w Responder) error { return w.Send("x") }, serveCut, 0, nil},
 		{"ends the stream", func(context.Context, Responder) error { return nil }, "ENODATA", 0, nil},
 		{"has an error of its own", func(context.Context, Responder) error { return EBUSY }, "EBUSY", 0, nil},
-		{"takes its time", func(context.Context, Responder) error { time.Sleep(time.Second); return EBUSY }, "EBUSY", time.Second, nil},
-		{"takes too long", func(context.Context, Responder) error { time.Sleep(time.Hour); return EBUSY }, serveCut, 10 * time.Second, ErrDrainTimeout},
+		{"takes its time", func(context.Context, Responder) error { time.Sleep(time.Second); return EBUSY }, "EBUSY",
+			time.Second, nil},
+		{"takes too long", func(context.Context, Responder) error { time.Sleep(time.Hour); return EBUSY }, serveCut,
+			10 * time.Second, ErrDrainTimeout},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -535,24 +538,25 @@ func TestDrainStreams(t *testing.T) {
 // handled as places get free.
 func TestDrainWaiting(t *testing.T) {
 	for _, opts := range [][]RouteOption{nil, {Sequential()}} {
-		serveMux(t, func(m *ServeMux) { m.Handle("calc.work", after(time.Second), opts...) }, func(t *testing.T, f *front, s *served) {
-			first := f.start("calc.work")
-			second := f.start("calc.work")
-			stream := f.start("calc.work", streaming)
-			last := f.start("calc.work")
-			s.cancel()
-			f.want(stream, serveCut)
-			time.Sleep(time.Second)
-			f.want(first, "ok done")
-			time.Sleep(time.Second)
-			f.want(second, "ok done")
-			s.running(t)
-			time.Sleep(time.Second)
-			f.want(last, "ok done")
-			if err := <-s.done; err != nil {
-				t.Error(err)
-			}
-		}, MaxInFlight(1))
+		serveMux(t, func(m *ServeMux) { m.Handle("calc.work", after(time.Second), opts...) },
+			func(t *testing.T, f *front, s *served) {
+				first := f.start("calc.work")
+				second := f.start("calc.work")
+				stream := f.start("calc.work", streaming)
+				last := f.start("calc.work")
+				s.cancel()
+				f.want(stream, serveCut)
+				time.Sleep(time.Second)
+				f.want(first, "ok done")
+				time.Sleep(time.Second)
+				f.want(second, "ok done")
+				s.running(t)
+				time.Sleep(time.Second)
+				f.want(last, "ok done")
+				if err := <-s.done; err != nil {
+					t.Error(err)
+				}
+			}, MaxInFlight(1))
 	}
 }
 

@@ -346,7 +346,8 @@ func TestStalledStream(t *testing.T) {
 		for worker := range 10 {
 			wg.Go(func() {
 				for i := range calls / 10 {
-					if got, err := CallAs[point](t.Context(), c, "svc.echo", point{worker, i}); err != nil || got != (point{worker, i}) {
+					if got, err := CallAs[point](t.Context(), c, "svc.echo", point{worker, i}); err != nil ||
+						got != (point{worker, i}) {
 						t.Errorf("the call's answer is %+v, %v", got, err)
 						return
 					}
@@ -358,7 +359,8 @@ func TestStalledStream(t *testing.T) {
 		wantStats(t, c, 0, 1)
 		late := int(c.Stats().Late)
 		if late != 9*limit-1 && late != 9*limit-2 {
-			t.Errorf("%d late responses, want the %d past the limit but for the one that passed it, or one less", late, 9*limit-1)
+			t.Errorf("%d late responses, want the %d past the limit but for the one that passed it, or one less",
+				late, 9*limit-1)
 		}
 		wantPoints(t, stalled, 1, 10*limit-1-late)
 		wantEnd(t, stalled, ErrSlowConsumer)

@@ -201,7 +201,8 @@ func TestRecordedCancels(t *testing.T) {
 			switch {
 			case m.Flags&codec.FlagStreaming != 0:
 				streams[fmt.Sprint(r.Conn, m.Matchtag)] = m
-			case strings.HasSuffix(m.Topic, "cancel") && jsonErr == nil && json.Unmarshal(b, &cancel) == nil && cancel.Matchtag != 0:
+			case strings.HasSuffix(m.Topic, "cancel") && jsonErr == nil && json.Unmarshal(b, &cancel) == nil &&
+				cancel.Matchtag != 0:
 				req := streams[fmt.Sprint(r.Conn, cancel.Matchtag)]
 				if req == nil {
 					continue // of a call

@@ -28,7 +28,8 @@ func TestStreamOnTheWire(t *testing.T) {
 		{"bytes", []byte{1}, nil, wireRequest("svc.watch", "\x01")},
 		{"rank", nil, []StreamOption{Rank(8)}, codec.Message{NodeID: 8}},
 		{"upstream", nil, []StreamOption{Upstream()}, codec.Message{NodeID: 3, Flags: codec.FlagUpstream}},
-		{"local options", nil, []StreamOption{QueueLimit(1, 1), NoCancel(), CancelTopic("x")}, codec.Message{NodeID: codec.NodeAny}},
+		{"local options", nil, []StreamOption{QueueLimit(1, 1), NoCancel(), CancelTopic("x")},
+			codec.Message{NodeID: codec.NodeAny}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			ctx, cancel := context.WithCancel(t.Context())
@@ -141,7 +142,8 @@ func TestDoStream(t *testing.T) {
 	want.Matchtag = 0
 	wantMessage(t, req, want)
 	if m.Matchtag != before.Matchtag || req.Matchtag == before.Matchtag {
-		t.Errorf("matchtags: %d in the prepared message, %d sent, want %d and another", m.Matchtag, req.Matchtag, before.Matchtag)
+		t.Errorf("matchtags: %d in the prepared message, %d sent, want %d and another", m.Matchtag, req.Matchtag,
+			before.Matchtag)
 	}
 	item(p, req, 1)
 	p.Refuse(req, uint32(ENODATA), "")
@@ -219,7 +221,8 @@ func TestStreamAsDecodes(t *testing.T) {
 			raw = append(raw, string(b))
 		}
 	}
-	wantItems(t, raw, []string{"{\"x\":1}\x00", "text, not JSON\x00", "", "{\"x\":3,\"y\":\"no number\"}\x00", "{\"x\":2}\x00"})
+	wantItems(t, raw, []string{"{\"x\":1}\x00", "text, not JSON\x00", "", "{\"x\":3,\"y\":\"no number\"}\x00",
+		"{\"x\":2}\x00"})
 }
 
 // An error that Stream itself returns is yielded once, too.
@@ -325,7 +328,8 @@ func TestStreamAsAgain(t *testing.T) {
 }
 
 // openStream opens a stream and returns the request that the peer received.
-func openStream(t testing.TB, c *Client, p *peertest.Peer, ctx context.Context, topic string, opts ...StreamOption) (<-chan Response, *codec.Message) {
+func openStream(t testing.TB, c *Client, p *peertest.Peer, ctx context.Context, topic string,
+	opts ...StreamOption) (<-chan Response, *codec.Message) {
 	t.Helper()
 	stream, err := c.Stream(ctx, topic, nil, opts...)
 	if err != nil {
@@ -466,9 +470,10 @@ func TestCancelGoesAlong(t *testing.T) {
 			c.c.attrs = map[string]string{"rank": "7"}
 			return c.Stream(ctx, "svc.watch", nil, Upstream())
 		}, codec.Message{NodeID: 7, Flags: codec.FlagUpstream, UserID: codec.UserIDUnknown}},
-		"credentials": {[]DialOption{WithUserID(5), WithRoles(RoleUser)}, func(ctx context.Context, c *Client) (<-chan Response, error) {
-			return c.Stream(ctx, "svc.watch", nil)
-		}, codec.Message{NodeID: codec.NodeAny, UserID: 5, Rolemask: 2}},
+		"credentials": {[]DialOption{WithUserID(5), WithRoles(RoleUser)},
+			func(ctx context.Context, c *Client) (<-chan Response, error) {
+				return c.Stream(ctx, "svc.watch", nil)
+			}, codec.Message{NodeID: codec.NodeAny, UserID: 5, Rolemask: 2}},
 		"prepared": {[]DialOption{WithUserID(5)}, func(ctx context.Context, c *Client) (<-chan Response, error) {
 			return c.DoStream(ctx, prepared)
 		}, codec.Message{NodeID: 9, Flags: codec.FlagUpstream, UserID: 1234, Rolemask: 2}},

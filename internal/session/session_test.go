@@ -134,7 +134,8 @@ func TestReplies(t *testing.T) {
 		m.Routes = codec.MakeRoutes("someone")
 		p.Send(m)
 		h.want(t, "event some.event", "request svc.method")
-		if n := s.Counters(); n.Responses.Load() != 1 || n.Stray.Load() != 1 || n.Received.Total() != 4 || n.Sent.Total() != 1 {
+		if n := s.Counters(); n.Responses.Load() != 1 || n.Stray.Load() != 1 || n.Received.Total() != 4 ||
+			n.Sent.Total() != 1 {
 			t.Errorf("responses %d, stray %d, received %d, sent %d",
 				n.Responses.Load(), n.Stray.Load(), n.Received.Total(), n.Sent.Total())
 		}

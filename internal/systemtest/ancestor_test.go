@@ -93,7 +93,8 @@ func TestAncestorErrors(t *testing.T) {
 	list[1].Handle("attr.get", func(r *fluxtest.Request) { r.Fail(uint32(flux.ENOENT), "") })
 	_, err := flux.Dial(t.Context(), "../..")
 	mustMatch(t, "an instance that does not know its level", err, flux.ENOENT)
-	if !strings.Contains(err.Error(), list[1].URI()) || !strings.Contains(err.Error(), "../..") || !strings.Contains(err.Error(), "FLUX_URI") {
+	if !strings.Contains(err.Error(), list[1].URI()) || !strings.Contains(err.Error(), "../..") ||
+		!strings.Contains(err.Error(), "FLUX_URI") {
 		t.Errorf("error %q does not say where it came to, and from where", err)
 	}
 	list[1].Handle("attr.get", nil)

@@ -34,10 +34,12 @@ func TestStandInResponses(t *testing.T) {
 	}
 	_, err = flux.CallAs[struct{}](t.Context(), c, "calc.sub", nil)
 	var remote *flux.Error
-	if !errors.As(err, &remote) || remote.Errno != flux.ERANGE || remote.Message != "too small" || remote.Topic != "calc.sub" {
+	if !errors.As(err, &remote) || remote.Errno != flux.ERANGE || remote.Message != "too small" ||
+		remote.Topic != "calc.sub" {
 		t.Errorf("calc.sub: %v", err)
 	}
-	if _, err = flux.CallAs[string](t.Context(), c, "calc.mul", nil); err == nil || err.Error() != "no answer for calc.mul" {
+	if _, err = flux.CallAs[string](t.Context(), c, "calc.mul", nil); err == nil ||
+		err.Error() != "no answer for calc.mul" {
 		t.Errorf("calc.mul: %v", err)
 	}
 }

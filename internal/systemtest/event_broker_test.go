@@ -16,7 +16,8 @@ import (
 	"github.com/flux-sdk/flux/fluxtest"
 )
 
-func subscribeTo(t testing.TB, c *flux.Client, ctx context.Context, prefix string, opts ...flux.SubscribeOption) <-chan flux.Event {
+func subscribeTo(t testing.TB, c *flux.Client, ctx context.Context, prefix string,
+	opts ...flux.SubscribeOption) <-chan flux.Event {
 	t.Helper()
 	events, err := c.Subscribe(ctx, prefix, opts...)
 	if err != nil {
@@ -74,7 +75,8 @@ func TestBrokerEventPayloads(t *testing.T) {
 			want    string
 		}{
 			{nil, ""}, {[]byte{}, ""}, {"", "\x00"}, {"text", "text\x00"}, {[]byte{0}, "\x00"},
-			{[]byte("abc"), "abc"}, {raw, string(raw)}, {struct{}{}, "{}\x00"}, {map[string]string{"ü": "<"}, "{\"ü\":\"\\u003c\"}\x00"},
+			{[]byte("abc"), "abc"}, {raw, string(raw)}, {struct{}{}, "{}\x00"},
+			{map[string]string{"ü": "<"}, "{\"ü\":\"\\u003c\"}\x00"},
 		} {
 			for _, private := range []bool{false, true} {
 				for _, confirmed := range []bool{false, true} {
@@ -92,7 +94,8 @@ func TestBrokerEventPayloads(t *testing.T) {
 					e := <-events
 					got, err := e.Bytes()
 					if err != nil || string(got) != tt.want || e.Private() != private || e.Roles()&flux.RoleOwner == 0 {
-						t.Errorf("published %.40q, private %t, received %.40q, %t, %s, %v", tt.want, private, got, e.Private(), e.Roles(), err)
+						t.Errorf("published %.40q, private %t, received %.40q, %t, %s, %v", tt.want, private, got, e.Private(),
+							e.Roles(), err)
 					}
 					if confirmed != (seq != 0) || confirmed && seq != e.Seq() {
 						t.Errorf("published number %d, received %d", seq, e.Seq())
@@ -370,7 +373,8 @@ func TestBrokerPrivateEvents(t *testing.T) {
 				if topic == "p.private" && j != i && j != 0 {
 					continue // neither its own nor the owner
 				}
-				if e := <-events; e.Seq() != seq || e.Private() != (topic == "p.private") || e.Roles()&flux.RoleOwner != 0 != (i == 0) {
+				if e := <-events; e.Seq() != seq || e.Private() != (topic == "p.private") ||
+					e.Roles()&flux.RoleOwner != 0 != (i == 0) {
 					t.Errorf("client %d received %d %q of %s, want %d of client %d", j, e.Seq(), e.Topic(), e.Roles(), seq, i)
 				}
 			}

@@ -90,7 +90,8 @@ func TestHooks(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		operations()["Stream"](ctx, c)
 		cancel()
-		mustEqual(t, "stream", h.take(), []string{"sent request svc.watch 2", "retired svc.watch 2", "sent request svc.cancel 0", "received response svc.watch 2"})
+		mustEqual(t, "stream", h.take(), []string{"sent request svc.watch 2", "retired svc.watch 2",
+			"sent request svc.cancel 0", "received response svc.watch 2"})
 
 		events, stop := mustSubscribe(t, c, "a", flux.QueueLimit(3, 0))
 		mustEqual(t, "subscribe", h.take(), []string{"sent request event.subscribe 3", "received response event.subscribe 3"})
@@ -103,7 +104,8 @@ func TestHooks(t *testing.T) {
 			synctest.Wait()
 		}
 		got := h.take()
-		mustEqual(t, "slow consumer", got[:5], []string{"received event a.3 0", "received event a.3 0", "queued a 2, true", "received event a.3 0", "queued a 3, true"})
+		mustEqual(t, "slow consumer", got[:5], []string{"received event a.3 0", "received event a.3 0", "queued a 2, true",
+			"received event a.3 0", "queued a 3, true"})
 		if !slices.Contains(got, "slow consumer a") || !slices.Contains(got, "sent request event.unsubscribe 4") {
 			t.Errorf("the slow consumer's end: %q", got)
 		}
@@ -114,7 +116,8 @@ func TestHooks(t *testing.T) {
 		if _, err := c.Call(t.Context(), "calc.x", "x"); err != nil {
 			t.Fatal(err)
 		}
-		mustEqual(t, "own call", h.take(), []string{"sent request calc.x 6", "received request calc.x 6", "sent response calc.x 6", "received response calc.x 6"})
+		mustEqual(t, "own call", h.take(), []string{"sent request calc.x 6", "received request calc.x 6",
+			"sent response calc.x 6", "received response calc.x 6"})
 		stopServing()
 		<-served
 		h.take()

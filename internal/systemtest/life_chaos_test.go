@@ -113,7 +113,8 @@ func (ch *chaos) disturb() {
 	case 5:
 		b.SetFaults(fluxtest.Faults{Seed: uint64(ch.pick(1 << 30)), ResetAfter: int64(1 + ch.pick(4096))})
 	case 6:
-		b.SetFaults(fluxtest.Faults{Seed: uint64(ch.pick(1 << 30)), MaxWrite: 1 + ch.pick(64), Latency: time.Duration(ch.pick(int(time.Millisecond)))})
+		b.SetFaults(fluxtest.Faults{Seed: uint64(ch.pick(1 << 30)), MaxWrite: 1 + ch.pick(64),
+			Latency: time.Duration(ch.pick(int(time.Millisecond)))})
 	case 7:
 		b.SetFaults(fluxtest.Faults{HangUp: true})
 		b.Disconnect()

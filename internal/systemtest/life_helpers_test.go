@@ -39,7 +39,8 @@ var lifeDialers struct {
 }
 
 func init() {
-	transport.Register("lifetest", func(ctx context.Context, uri transport.URI, _ transport.Config) (transport.Conn, error) {
+	transport.Register("lifetest", func(ctx context.Context, uri transport.URI,
+		_ transport.Config) (transport.Conn, error) {
 		n, err := strconv.Atoi(uri.Path)
 		if err != nil {
 			return nil, err
@@ -212,7 +213,8 @@ func mustServe(t testing.TB, c *flux.Client, name string, h flux.Handler) (done 
 }
 
 // mustSubscribe subscribes until the test ends.
-func mustSubscribe(t testing.TB, c *flux.Client, prefix string, opts ...flux.SubscribeOption) (<-chan flux.Event, func()) {
+func mustSubscribe(t testing.TB, c *flux.Client, prefix string,
+	opts ...flux.SubscribeOption) (<-chan flux.Event, func()) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
 	t.Cleanup(cancel)

@@ -94,7 +94,8 @@ func TestLoop(t *testing.T) {
 
 func TestLoopWithHandler(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := dialLoop(t, flux.WithHandler(echo), flux.WithUserID(1234), flux.WithRoles(flux.RoleUser), flux.WithReconnect(quick))
+		c := dialLoop(t, flux.WithHandler(echo), flux.WithUserID(1234), flux.WithRoles(flux.RoleUser),
+			flux.WithReconnect(quick))
 		if s, err := flux.CallAs[string](t.Context(), c, "any.thing", "hello"); err == nil {
 			t.Errorf("a handler for the owner answered user 1234: %q", s)
 		}

@@ -70,7 +70,8 @@ func (p *realPair) uri(rank int) string    { return "local://" + p.socket(rank) 
 func (p *realPair) start(rank int, args ...string) {
 	p.t.Helper()
 	cmd := exec.Command("flux", append([]string{"broker", "--config-path=" + filepath.Join(p.dir, "flux.toml"),
-		fmt.Sprint("-Shostname=fake", rank), "-Slocal-uri=" + p.uri(rank), "-Sbroker.rc1_path=", "-Sbroker.rc3_path="}, args...)...)
+		fmt.Sprint("-Shostname=fake", rank), "-Slocal-uri=" + p.uri(rank), "-Sbroker.rc1_path=", "-Sbroker.rc3_path="},
+		args...)...)
 	if err := cmd.Start(); err != nil {
 		p.t.Fatal(err)
 	}
@@ -276,7 +277,8 @@ func TestRealConnectorReload(t *testing.T) {
 		if _, err := admin.Call(ctx, "module.remove", map[string]any{"name": "connector-local"}, flux.Rank(1)); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := admin.Call(ctx, "module.load", map[string]any{"path": "connector-local", "args": []string{}}, flux.Rank(1)); err != nil {
+		if _, err := admin.Call(ctx, "module.load", map[string]any{"path": "connector-local", "args": []string{}},
+			flux.Rank(1)); err != nil {
 			t.Fatal(err)
 		}
 	})
@@ -339,7 +341,8 @@ func TestRealRelay(t *testing.T) {
 	c.Close()
 	mustMatch(t, "Serve", <-served, flux.ErrClosed)
 	t.Setenv("FLUX_SSH", dir+"/nosuch")
-	if _, err := flux.Dial(t.Context(), "ssh://somehost"+path); err == nil || !strings.Contains(err.Error(), "Hint: set FLUX_SSH") {
+	if _, err := flux.Dial(t.Context(), "ssh://somehost"+path); err == nil ||
+		!strings.Contains(err.Error(), "Hint: set FLUX_SSH") {
 		t.Errorf("without ssh: %v", err)
 	}
 	t.Setenv("FLUX_SSH", dir+"/ssh")

@@ -193,7 +193,8 @@ func TestShutdownMeetsALoss(t *testing.T) {
 				b.Handle("svc.*", never)
 				c := b.Client(opts...)
 				call := begin(func() error { return operations()["Call"](t.Context(), c) })
-				served, _ := mustServe(t, c, "hang", flux.HandlerFunc(func(ctx context.Context, _ flux.Responder, _ *flux.Request) error {
+				served, _ := mustServe(t, c, "hang", flux.HandlerFunc(func(ctx context.Context, _ flux.Responder,
+					_ *flux.Request) error {
 					<-ctx.Done()
 					return nil
 				}))

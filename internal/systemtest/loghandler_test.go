@@ -61,12 +61,14 @@ func TestLogHandlerLines(t *testing.T) {
 			{func() { log.Error("bad") }, head(3<<3) + "bad"},
 			{func() { log.Log(ctx, slog.LevelError+4, "worse") }, head(3<<3) + "worse"},
 			{func() { log.Info("") }, head(6 << 3)},
-			{func() { log.Info("with", "a", 1, "b", "two words", "err", errors.New("x=y")) }, head(6<<3) + `with a=1 b="two words" err="x=y"`},
+			{func() { log.Info("with", "a", 1, "b", "two words", "err", errors.New("x=y")) },
+				head(6<<3) + `with a=1 b="two words" err="x=y"`},
 			{func() { log.With("a", 1).WithGroup("g").With("b", 2).Info("in", "c", 3) }, head(6<<3) + "in a=1 g.b=2 g.c=3"},
 			{func() { log.WithGroup("g").Info("group", slog.Group("h", "i", 1)) }, head(6<<3) + "group g.h.i=1"},
 			{func() { log.Info("own", "time", 1, "level", 2, "msg", 3) }, head(6<<3) + "own time=1 level=2 msg=3"},
 			{func() { log.Info("two\nlines\r\nor\x00three", "a", "b\nc") }, head(6<<3) + `two lines  or three a="b\nc"`},
-			{func() { log.Info("gr\u00fc\u00dfe \u4e16\u754c", "k\u00e9y", "\u00e9") }, head(6<<3) + "gr\u00fc\u00dfe \u4e16\u754c k\u00e9y=\u00e9"},
+			{func() { log.Info("gr\u00fc\u00dfe \u4e16\u754c", "k\u00e9y", "\u00e9") },
+				head(6<<3) + "gr\u00fc\u00dfe \u4e16\u754c k\u00e9y=\u00e9"},
 		} {
 			tt.log()
 			want = append(want, tt.want)
@@ -118,7 +120,8 @@ func TestLogHandlerOptions(t *testing.T) {
 		slog.New(plain).Info("plain")
 		synctest.Wait()
 		lines := dmesg(t, c)
-		if len(lines) != 2 || !strings.HasSuffix(lines[0], " - - shown source=loghandler_test.go secret=***") || !strings.HasSuffix(lines[1], " - - plain") {
+		if len(lines) != 2 || !strings.HasSuffix(lines[0], " - - shown source=loghandler_test.go secret=***") ||
+			!strings.HasSuffix(lines[1], " - - plain") {
 			t.Errorf("the log has %q", lines)
 		}
 	})
@@ -240,7 +243,8 @@ func TestLoggerMayUseTheClient(t *testing.T) {
 		restart(t, b, c)
 		c.Close()
 		synctest.Wait()
-		if got := text.String(); !strings.Contains(got, `level=WARN msg="flux: connection lost" error=`) || !strings.Contains(got, "level=INFO") {
+		if got := text.String(); !strings.Contains(got, `level=WARN msg="flux: connection lost" error=`) ||
+			!strings.Contains(got, "level=INFO") {
 			t.Errorf("the logger got %q", got)
 		}
 	})

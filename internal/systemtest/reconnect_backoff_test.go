@@ -49,11 +49,16 @@ func TestReconnectBackoff(t *testing.T) {
 		dial     time.Duration // that an attempt takes
 	}{
 		{"default", flux.ReconnectPolicy{MaxAttempts: 20}, 0, 50 * time.Millisecond, 5 * time.Second, 0},
-		{"own", flux.ReconnectPolicy{MinBackoff: time.Second, MaxBackoff: 10 * time.Second, MaxAttempts: 20}, 0, time.Second, 10 * time.Second, 0},
-		{"min over max", flux.ReconnectPolicy{MinBackoff: time.Minute, MaxBackoff: time.Second, MaxAttempts: 20}, 0, time.Minute, time.Minute, 0},
-		{"no bound", flux.ReconnectPolicy{MinBackoff: time.Hour, MaxBackoff: 1<<63 - 1, MaxAttempts: 15}, 0, time.Hour, 1<<63 - 1, 0},
-		{"slow dial", flux.ReconnectPolicy{MaxAttempts: 5}, time.Hour, 50 * time.Millisecond, 5 * time.Second, 30 * time.Second},
-		{"own timeout", flux.ReconnectPolicy{MaxAttempts: 5, AttemptTimeout: time.Second}, time.Hour, 50 * time.Millisecond, 5 * time.Second, time.Second},
+		{"own", flux.ReconnectPolicy{MinBackoff: time.Second, MaxBackoff: 10 * time.Second, MaxAttempts: 20}, 0,
+			time.Second, 10 * time.Second, 0},
+		{"min over max", flux.ReconnectPolicy{MinBackoff: time.Minute, MaxBackoff: time.Second, MaxAttempts: 20}, 0,
+			time.Minute, time.Minute, 0},
+		{"no bound", flux.ReconnectPolicy{MinBackoff: time.Hour, MaxBackoff: 1<<63 - 1, MaxAttempts: 15}, 0, time.Hour,
+			1<<63 - 1, 0},
+		{"slow dial", flux.ReconnectPolicy{MaxAttempts: 5}, time.Hour, 50 * time.Millisecond, 5 * time.Second,
+			30 * time.Second},
+		{"own timeout", flux.ReconnectPolicy{MaxAttempts: 5, AttemptTimeout: time.Second}, time.Hour, 50 * time.Millisecond,
+			5 * time.Second, time.Second},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			jittered := 0

@@ -205,7 +205,8 @@ func TestReconnectWaitsForTheBroker(t *testing.T) {
 			t.Fatal(err)
 		}
 		mustGap(t, events)
-		mustEqual(t, "requests", topicsOf(b, first+3), []string{"state-machine.wait", "service.add", "event.subscribe", "svc.call"})
+		mustEqual(t, "requests", topicsOf(b, first+3), []string{"state-machine.wait", "service.add", "event.subscribe",
+			"svc.call"})
 		if s := c.Stats(); s.Reconnects != 1 {
 			t.Errorf("%d reconnects, want 1", s.Reconnects)
 		}

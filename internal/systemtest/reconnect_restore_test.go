@@ -201,7 +201,8 @@ func TestReconnectRestoresServices(t *testing.T) {
 			restart(t, b, c)
 			caller := b.Client()
 			for i := range 5 {
-				if s, err := flux.CallAs[string](t.Context(), caller, fmt.Sprint("svc-", i, ".x"), "hello"); err != nil || s != "hello" {
+				if s, err := flux.CallAs[string](t.Context(), caller, fmt.Sprint("svc-", i, ".x"), "hello"); err != nil ||
+					s != "hello" {
 					t.Fatalf("service %d after the loss: %q, %v", i, s, err)
 				}
 			}
@@ -265,7 +266,8 @@ func TestReconnectEndsHandlers(t *testing.T) {
 		type end struct{ cause, respond error }
 		ends := make(chan end, 3)
 		proceed := make(chan struct{})
-		done, _ := mustServe(t, c, "calc", flux.HandlerFunc(func(ctx context.Context, w flux.Responder, r *flux.Request) error {
+		done, _ := mustServe(t, c, "calc", flux.HandlerFunc(func(ctx context.Context, w flux.Responder,
+			r *flux.Request) error {
 			if r.Topic() != "calc.hang" {
 				return w.Respond("quick")
 			}

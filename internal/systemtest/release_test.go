@@ -55,7 +55,8 @@ func TestRelease(t *testing.T) {
 	}
 	r, err := c.Call(t.Context(), "x.fail", nil)
 	r.Release()
-	if _, errBytes := r.Bytes(); !errors.Is(errBytes, flux.EPERM) || r.Err() != err || !strings.Contains(err.Error(), "no way") {
+	if _, errBytes := r.Bytes(); !errors.Is(errBytes, flux.EPERM) || r.Err() != err ||
+		!strings.Contains(err.Error(), "no way") {
 		t.Errorf("after Release the error is %v, %v; want %v", errBytes, r.Err(), err)
 	}
 	flux.Response{}.Release()

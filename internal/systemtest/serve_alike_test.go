@@ -89,7 +89,8 @@ func servedAlike(t *testing.T, uri0, uri3 string) {
 
 	for name, want := range map[string]error{"gofar": flux.EEXIST, "groups": flux.EEXIST, "attr": flux.EEXIST} {
 		other := realDial(t, uri3)
-		if err := other.Serve(ctx, name, flux.NewServeMux()); !errors.Is(err, want) || !strings.Contains(err.Error(), "choose another name") {
+		if err := other.Serve(ctx, name, flux.NewServeMux()); !errors.Is(err, want) ||
+			!strings.Contains(err.Error(), "choose another name") {
 			t.Errorf("Serve %s: %v, want %v", name, err, want)
 		}
 	}
@@ -105,7 +106,8 @@ func servedToTheEnd(t *testing.T, uri3 string, c *flux.Client) {
 		entered, ready := make(chan struct{}), make(chan struct{})
 		done := make(chan error, 1)
 		go func() {
-			done <- server.Serve(ctx, "goend", flux.HandlerFunc(func(ctx context.Context, w flux.Responder, _ *flux.Request) error {
+			done <- server.Serve(ctx, "goend", flux.HandlerFunc(func(ctx context.Context, w flux.Responder,
+				_ *flux.Request) error {
 				close(entered)
 				if round == 0 {
 					<-ctx.Done()

@@ -142,7 +142,8 @@ func realStats(t *testing.T, b *fluxtest.RealBroker) {
 	realServe(t, b.URI(), "gocalc")
 	var stats struct{ TX, RX map[string]int }
 	out, err := command(t, b, nil, "module", "stats", "gocalc")
-	if jerr := json.Unmarshal([]byte(out), &stats); err != nil || jerr != nil || stats.TX["request"] < 1 || stats.RX["response"] < 1 {
+	if jerr := json.Unmarshal([]byte(out), &stats); err != nil || jerr != nil || stats.TX["request"] < 1 ||
+		stats.RX["response"] < 1 {
 		t.Errorf("flux module stats: %v, %v\n%s", err, jerr, out)
 	}
 	for _, args := range [][]string{{"--clear"}, {"--rusage"}, {"--rusage=children"}, {"--parse=tx.response"}} {
@@ -273,7 +274,8 @@ except OSError as e: print(e)
 	}
 	// A guest's own service.
 	c := realDial(t, b.URI(), flux.WithUserID(1234), flux.WithRoles(flux.RoleUser))
-	if err := c.Serve(realCtx(t), "goguest", flux.NewServeMux()); !errors.Is(err, flux.EPERM) || !strings.Contains(err.Error(), `"1234-goguest"`) {
+	if err := c.Serve(realCtx(t), "goguest", flux.NewServeMux()); !errors.Is(err, flux.EPERM) ||
+		!strings.Contains(err.Error(), `"1234-goguest"`) {
 		t.Errorf("Serve of a guest: %v", err)
 	}
 	ctx, cancel := context.WithCancel(realCtx(t))

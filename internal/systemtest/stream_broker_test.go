@@ -94,7 +94,8 @@ func TestBrokerStreamErrors(t *testing.T) {
 			}
 		}
 		// A final state that has passed already ends the stream at once, clean.
-		for v, err := range flux.StreamAs[struct{ State int }](soon(t), c, "state-machine.monitor", map[string]int{"final": 4}) {
+		for v, err := range flux.StreamAs[struct{ State int }](soon(t), c, "state-machine.monitor",
+			map[string]int{"final": 4}) {
 			t.Errorf("received %+v, %v, want nothing", v, err)
 		}
 		noTags(t, c)

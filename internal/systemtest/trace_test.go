@@ -212,7 +212,8 @@ func TestTraceTellsOfWhatIsMissing(t *testing.T) {
 		synctest.Wait()
 		c.Close()
 		w.Close()
-		if !strings.Contains(got.String(), "-- 2 messages not traced: the writer is too slow\n---") || !strings.Contains(got.String(), "\n> svc.last\n") {
+		if !strings.Contains(got.String(), "-- 2 messages not traced: the writer is too slow\n---") ||
+			!strings.Contains(got.String(), "\n> svc.last\n") {
 			t.Errorf("%.200q ... %q", got.String(), got.String()[max(0, len(got.String())-300):])
 		}
 	})
