@@ -83,7 +83,7 @@ func (s *Session) Queue(l *Link, m *codec.Message) error {
 	s.Stamp(m)
 	var err error
 	if s.cfg.Observer != nil {
-		err = s.cfg.Observer.Sending(m, func() error { return l.queue(m) })
+		err = s.queueObserved(l, m)
 	} else {
 		err = l.queue(m)
 	}
@@ -91,6 +91,15 @@ func (s *Session) Queue(l *Link, m *codec.Message) error {
 		s.counters.Sent.count(m.Type)
 	}
 	return err
+}
+
+// queueObserved tells the Observer of m, too. It works on a copy, so that m need not
+// be allocated where there is no Observer.
+//
+//go:noinline
+func (s *Session) queueObserved(l *Link, m *codec.Message) error {
+	own := *m
+	return s.cfg.Observer.Sending(&own, func() error { return l.queue(&own) })
 }
 
 // transmit queues m on a link that waitRoom has returned and starts writing. It
