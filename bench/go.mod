@@ -3,7 +3,7 @@ module github.com/flux-sdk/flux/bench
 go 1.26.0
 
 require (
-	github.com/flux-sdk/flux v0.0.0
+	github.com/flux-sdk/flux v0.1.0
 	github.com/nats-io/nats-server/v2 v2.15.2
 	github.com/nats-io/nats.go v1.55.0
 	google.golang.org/grpc v1.85.0
@@ -25,5 +25,3 @@ require (
 	golang.org/x/time v0.16.0 // indirect
 	google.golang.org/genproto/googleapis/rpc v0.0.0-20260817212433-ac3dfec99bb1 // indirect
 )
-
-replace github.com/flux-sdk/flux => ../

@@ -1,12 +1,15 @@
 // Bench measures this module: against C libflux and the Flux Python bindings
 // on a real broker, and against nats.go, grpc-go and net/rpc.
 //
-//	go run . compare [-short] [-only REGEX] [-reps N] [-svg FILE] [-out FILE]
+//	go run . compare [-short] [-only REGEX] [-reps N] [-svg FILE] [-out FILE] [-with NAME=PROGRAM [-pairs]]
+//	go run . sweep [-short] [-only REGEX] [-reps N] [-out FILE]
 //	go run . growth [-short]
 //	go run . [flags] COMMAND ARGS...
 //
 // The commands are single measurements and print one JSON line; the comparison
-// runs them and their counterparts in turn.
+// runs them and their counterparts in turn. With -with it runs another build of
+// this program as well and prints ratios between the two. The sweep compares with
+// GOMAXPROCS of 1, 2, 4 and 8.
 package main
 
 import (
@@ -38,6 +41,8 @@ func run(ctx context.Context, argv []string) error {
 		switch argv[0] {
 		case "compare":
 			return compare.Main(ctx, argv[1:])
+		case "sweep":
+			return compare.Sweep(ctx, argv[1:])
 		case "growth":
 			return growth.Main(ctx, argv[1:])
 		}
@@ -49,7 +54,8 @@ func run(ctx context.Context, argv []string) error {
 	cpu := fs.String("cpuprofile", "", "write a CPU profile to this `file`")
 	mem := fs.String("memprofile", "", "write a profile of all allocations to this `file`")
 	fs.Usage = func() {
-		fmt.Fprintf(fs.Output(), "usage: bench compare|growth [flags]\n       bench [flags] COMMAND ARGS...\n\nCommands:\n%s\nFlags:\n", sdk.Usage())
+		fmt.Fprintf(fs.Output(), "usage: bench compare|sweep|growth [flags]\n"+
+			"       bench [flags] COMMAND ARGS...\n\nCommands:\n%s\nFlags:\n", sdk.Usage())
 		fs.PrintDefaults()
 	}
 	fs.Parse(argv)

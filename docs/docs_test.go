@@ -19,7 +19,8 @@ import (
 
 // TestCodeBlocks builds each Go block that is a whole file, in a module of its
 // own, and runs the tests among them. A block is put where the word after "go"
-// says, else into a package of its own.
+// says, else into a package of its own. One that says where may leave out its
+// package clause and imports, or be statements.
 func TestCodeBlocks(t *testing.T) {
 	if testing.Short() {
 		t.Skip("builds programs")
@@ -28,8 +29,21 @@ func TestCodeBlocks(t *testing.T) {
 	count := 0
 	for _, d := range documents(t) {
 		for i, b := range d.blocks {
-			if b.lang != "go" || !strings.HasPrefix(strings.TrimLeft(stripComments(b.text), "\n"), "package ") {
+			isFile := strings.HasPrefix(strings.TrimLeft(stripComments(b.text), "\n"), "package ")
+			if b.lang != "go" || strings.HasPrefix(b.file, "from:") { // TestQuotes looks at these
 				continue
+			}
+			if !isFile && b.file == "" {
+				t.Errorf("%s:%d: a Go block that is not compiled: say in which file it belongs", d.path, b.line)
+				continue
+			}
+			before, after := "", ""
+			if !isFile {
+				var err error
+				if before, after, err = completed(b.text); err != nil {
+					t.Errorf("%s:%d: %v", d.path, b.line, err)
+					continue
+				}
 			}
 			if formatted, err := format.Source([]byte(b.text)); err == nil && string(formatted) != b.text {
 				t.Errorf("%s:%d: gofmt would change the block", d.path, b.line)
@@ -42,7 +56,7 @@ func TestCodeBlocks(t *testing.T) {
 			if strings.Contains(b.text, `"github.com/flux-sdk/flux/internal/`) {
 				t.Errorf("%s:%d: users cannot import internal packages", d.path, b.line)
 			}
-			m.write(path.Join(dir, file), fmt.Sprintf("//line %s:%d\n%s", d.path, b.line, b.text))
+			m.write(path.Join(dir, file), fmt.Sprintf("%s//line %s:%d\n%s%s", before, d.path, b.line, b.text, after))
 			count++
 		}
 	}
@@ -50,7 +64,19 @@ func TestCodeBlocks(t *testing.T) {
 		t.Errorf("only %d programs found in the documents", count)
 	}
 	m.run("vet", "./...")
-	m.run("test", "./...")
+	reportSkipped(t, m.run("test", "-v", "./..."))
+}
+
+var skipped = regexp.MustCompile(`(?m)^\s*--- SKIP: (\S+)`)
+
+// reportSkipped skips a test for each that was skipped in another module, so
+// that it is seen here, with its reason.
+func reportSkipped(t *testing.T, output string) {
+	for _, m := range skipped.FindAllStringSubmatch(output, -1) {
+		_, reason, _ := strings.Cut(output, "=== RUN   "+m[1]+"\n")
+		reason, _, _ = strings.Cut(reason, "\n")
+		t.Run(m[1], func(t *testing.T) { t.Skip("compiled but not run: ", strings.TrimSpace(reason)) })
+	}
 }
 
 // stripComments drops the comment lines before a package clause.
@@ -88,13 +114,20 @@ func TestLinks(t *testing.T) {
 	}
 }
 
-var qualified = regexp.MustCompile(`\b(flux|codec|transport|fluxtest)\.([A-Z]\w*)(?:\.([A-Z]\w*))?`)
+// packages are those whose names the pages use.
+var packages = []string{"flux", "codec", "transport", "fluxtest", "job", "jobspec", "resource", "idset", "hostlist"}
+
+var qualified = regexp.MustCompile(`\b(` + strings.Join(packages, "|") + `)\.([A-Z]\w*)(?:\.([A-Z]\w*))?`)
 
 // TestNames looks up every name of a package, such as flux.Dial or
 // fluxtest.Broker.Emit, that the text has in a code span.
 func TestNames(t *testing.T) {
 	names, types := make(map[string]bool), make(map[string]bool)
-	for pkg, dir := range map[string]string{"flux": ".", "codec": "codec", "transport": "transport", "fluxtest": "fluxtest"} {
+	for _, pkg := range packages {
+		dir := pkg
+		if pkg == "flux" {
+			dir = "."
+		}
 		exported(t, names, types, pkg, filepath.Join(root, dir))
 	}
 	seen := 0

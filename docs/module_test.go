@@ -13,6 +13,11 @@ import (
 	_ "github.com/flux-sdk/flux"
 	_ "github.com/flux-sdk/flux/codec"
 	_ "github.com/flux-sdk/flux/fluxtest"
+	_ "github.com/flux-sdk/flux/hostlist"
+	_ "github.com/flux-sdk/flux/idset"
+	_ "github.com/flux-sdk/flux/job"
+	_ "github.com/flux-sdk/flux/jobspec"
+	_ "github.com/flux-sdk/flux/resource"
 	_ "github.com/flux-sdk/flux/transport"
 	_ "golang.org/x/sync/errgroup"
 )
@@ -54,12 +59,14 @@ func (m *module) write(path, text string) {
 
 // run runs the go command in the module and fails the test with its output,
 // which names documents and lines because the files have line directives.
-func (m *module) run(args ...string) {
+func (m *module) run(args ...string) (output string) {
 	m.t.Helper()
 	cmd := exec.Command("go", args...)
 	cmd.Dir = m.dir
 	cmd.Env = append(os.Environ(), "GOFLAGS=-mod=mod", "GOWORK=off", "FLUX_URI=")
-	if out, err := cmd.CombinedOutput(); err != nil {
+	out, err := cmd.CombinedOutput()
+	if err != nil {
 		m.t.Errorf("go %s: %v\n%s", strings.Join(args, " "), err, out)
 	}
+	return string(out)
 }

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/flux-sdk/flux/fluxtest/internal/wiretest"
 	"github.com/flux-sdk/flux/internal/capture"
 	"github.com/flux-sdk/flux/internal/capture/golden"
 )
@@ -21,8 +22,9 @@ func framingRows() []row {
 			p.write(req)
 			m := p.next()
 			text := "{\"value\":\"0\",\"flags\":1}\x00"
-			c.want("response", hexed(c.frame(m)), magic()+hex32(uint32(1+9+1+len(text)+21))+"00"+"08"+hexed([]byte("attr.get"))+
-				hexed([]byte{byte(len(text))})+hexed([]byte(text))+"14"+"8e01020b"+hex32(owner)+"00000005"+"00000000"+"00000001")
+			c.want("response", hexed(c.frame(m)),
+				magic()+hex32(uint32(1+9+1+len(text)+21))+"00"+"08"+hexed([]byte("attr.get"))+
+					hexed([]byte{byte(len(text))})+hexed([]byte(text))+"14"+"8e01020b"+hex32(owner)+"00000005"+"00000000"+"00000001")
 		}},
 		{sec: "2", name: "a frame in single bytes", run: func(c *convo) {
 			p := c.dial(0)
@@ -64,13 +66,14 @@ func malformedRow(c *convo, mc *capture.Case) {
 	for _, reply := range mc.Replies {
 		if reply.UserID == 0 { // the owner, when this was recorded
 			reply.UserID = owner
-			reply.Payload = []byte(strings.ReplaceAll(string(reply.Payload), `"userid": 0,`, `"userid": `+dec(owner)+`,`))
+			reply.Payload = []byte(strings.ReplaceAll(string(reply.Payload), `"userid": 0,`,
+				`"userid": `+dec(owner)+`,`))
 			reply.Payload = slices.Clip(reply.Payload)
 			if len(reply.Payload) == 0 {
 				reply.Payload = nil
 			}
 		}
-		checkReply(c.T, &reply, p.next())
+		wiretest.CheckReply(c.T, &reply, p.next())
 	}
 	switch mc.Outcome {
 	case capture.Answering:

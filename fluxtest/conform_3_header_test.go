@@ -23,7 +23,8 @@ func headerRows() []row {
 		{sec: "3.1", name: "noresponse is not answered", run: func(c *convo) {
 			p := c.dial(0)
 			p.send(flagged(askRank(), codec.FlagNoResponse), flagged(rq("nosuch.x", nil), codec.FlagNoResponse),
-				flagged(at(askRank(), 77), codec.FlagNoResponse), flagged(asGuest(rq("attr.set", nil)), codec.FlagNoResponse))
+				flagged(at(askRank(), 77), codec.FlagNoResponse), flagged(asGuest(rq("attr.set", nil)),
+					codec.FlagNoResponse))
 			p.quiet()
 		}},
 		{sec: "3.1", name: "noresponse and streaming is noresponse", run: func(c *convo) {
@@ -31,16 +32,17 @@ func headerRows() []row {
 			p.send(flagged(rq("log.dmesg", obj{"follow": false}), codec.FlagNoResponse|codec.FlagStreaming))
 			p.quiet()
 		}},
-		{sec: "3.1", name: "a client's service sees all flags of the request, and they come back", run: func(c *convo) {
-			svc, p := c.dial(0), c.dial(0)
-			all := codec.FlagPrivate | codec.FlagStreaming | codec.FlagUser1
-			req := flagged(rq(svc.register()+".x", nil), all)
-			p.send(req)
-			got := svc.next()
-			c.want("flags at the service", got.Flags, all|codec.FlagTopic|codec.FlagRoute)
-			svc.send(codec.NewResponse(got))
-			p.check(req, p.next(), ok())
-		}},
+		{sec: "3.1", name: "a client's service sees all flags of the request, and they come back",
+			run: func(c *convo) {
+				svc, p := c.dial(0), c.dial(0)
+				all := codec.FlagPrivate | codec.FlagStreaming | codec.FlagUser1
+				req := flagged(rq(svc.register()+".x", nil), all)
+				p.send(req)
+				got := svc.next()
+				c.want("flags at the service", got.Flags, all|codec.FlagTopic|codec.FlagRoute)
+				svc.send(codec.NewResponse(got))
+				p.check(req, p.next(), ok())
+			}},
 		{sec: "3.1", name: "a service's response may have other flags than the request", run: func(c *convo) {
 			svc, p := c.dial(0), c.dial(0)
 			p.send(rq(svc.register()+".x", nil))
@@ -83,7 +85,8 @@ func headerRows() []row {
 		}},
 
 		row{sec: "3.5", name: "the first event of an instance is number 1", run: func(c *convo) {
-			c.dialTo(fluxtest.New(c.T), 0).ask(at(rq("event.publish", obj{"topic": c.name(), "flags": 0}), 0), okText(`{"seq":1}`))
+			c.dialTo(fluxtest.New(c.T), 0).ask(at(rq("event.publish", obj{"topic": c.name(), "flags": 0}), 0),
+				okText(`{"seq":1}`))
 		}}.on(embeddedOne, "a real instance has published before its first client comes"),
 		{sec: "3.5", name: "events that do not match leave gaps", run: func(c *convo) {
 			p, topic := c.dial(0), c.name()
@@ -108,8 +111,10 @@ func headerRows() []row {
 	}
 	for _, f := range []codec.Flags{codec.FlagPrivate, codec.FlagStreaming, codec.FlagUser1} {
 		rows = append(rows,
-			one("3.1", f.String()+" on a plain request is copied", 0, func() *codec.Message { return flagged(askRank(), f) }, okText(rank0)),
-			one("3.1", f.String()+" is copied into an error", 0, func() *codec.Message { return flagged(rq("nosuch.x", nil), f) },
+			one("3.1", f.String()+" on a plain request is copied", 0,
+				func() *codec.Message { return flagged(askRank(), f) }, okText(rank0)),
+			one("3.1", f.String()+" is copied into an error", 0,
+				func() *codec.Message { return flagged(rq("nosuch.x", nil), f) },
 				fails(38, "No service matching nosuch.x is registered")))
 	}
 	for _, tag := range []uint32{0, 1, 1 << 31, 0xffffffff} {
@@ -136,24 +141,32 @@ func credentialRows() []row {
 		cred("an owner states roles alone", codec.UserIDUnknown, 2, seen(owner, 2)),
 		cred("an owner states both", 77, 2, seen(77, 2)),
 		cred("an owner states all roles", 77, 0xffffffff, seen(77, -1)),
-		cred("an owner states the local role alone", 77, roleLocal, fails(1, "Request rejected due to insufficient privilege")),
+		cred("an owner states the local role alone", 77, roleLocal,
+			fails(1, "Request rejected due to insufficient privilege")),
 		one("3.2", "a role that nobody knows is let in where all are", 0,
 			func() *codec.Message { return by(askRank(), 77, 1<<31) }, okText(rank0)),
-		one("3.2", "the local role is cleared between ranks", 0, func() *codec.Message { return at(ping(), 3) }, seen(owner, 1)),
-		one("3.2", "the local role is cleared on the way up too", 3, func() *codec.Message { return at(ping(), 0) }, seen(owner, 1)),
-		one("3.2", "a stated local role is cleared between ranks", 0, func() *codec.Message { return by(at(ping(), 3), 77, 7) }, seen(77, 3)),
-		one("3.2", "a guest's role crosses ranks", 0, func() *codec.Message { return by(at(ping(), 2), 77, 2) }, seen(77, 2)),
-		one("3.2", "the local role alone crosses as no role", 0, func() *codec.Message { return by(at(ping(), 3), 77, roleLocal) },
+		one("3.2", "the local role is cleared between ranks", 0, func() *codec.Message { return at(ping(), 3) },
+			seen(owner, 1)),
+		one("3.2", "the local role is cleared on the way up too", 3,
+			func() *codec.Message { return at(ping(), 0) }, seen(owner, 1)),
+		one("3.2", "a stated local role is cleared between ranks", 0,
+			func() *codec.Message { return by(at(ping(), 3), 77, 7) }, seen(77, 3)),
+		one("3.2", "a guest's role crosses ranks", 0, func() *codec.Message { return by(at(ping(), 2), 77, 2) },
+			seen(77, 2)),
+		one("3.2", "the local role alone crosses as no role", 0,
+			func() *codec.Message { return by(at(ping(), 3), 77, roleLocal) },
 			fails(1, "Request rejected due to insufficient privilege")),
 		one("3.2", "a response of the same rank", 3, askRank, rankIs(3).from(5)),
-		one("3.2", "a response of another rank", 3, func() *codec.Message { return at(askRank(), 1) }, rankIs(1).from(1)),
+		one("3.2", "a response of another rank", 3, func() *codec.Message { return at(askRank(), 1) },
+			rankIs(1).from(1)),
 		one("3.2", "an error of another rank", 3, func() *codec.Message { return rq("nosuch.x", nil) },
 			fails(38, "No service matching nosuch.x is registered").from(1)),
 		{sec: "3.2", name: "a service in a client sees the requester's", run: func(c *convo) {
 			p, svc := c.dial(0), c.dial(0)
 			name := svc.register()
 			for _, cred := range [][4]uint32{
-				{codec.UserIDUnknown, 0, owner, 5}, {77, 0, 77, 5}, {codec.UserIDUnknown, 2, owner, 2}, {77, 2, 77, 2}, {77, 12, 77, 12},
+				{codec.UserIDUnknown, 0, owner, 5}, {77, 0, 77, 5}, {codec.UserIDUnknown, 2, owner, 2},
+				{77, 2, 77, 2}, {77, 12, 77, 12},
 			} {
 				p.send(by(rq(name+".x", nil), cred[0], cred[1]))
 				m := svc.next()
@@ -180,13 +193,15 @@ func credentialRows() []row {
 			{"none are filled in", [2]uint32{codec.UserIDUnknown, 0}, [2]uint32{owner, local}},
 			{"a stated one passes", [2]uint32{7, 2}, [2]uint32{7, 2}},
 		} {
-			rows = append(rows, row{sec: "3.2", name: fmt.Sprintf("a response of a client's service on rank %d: %s", rank, cred.name), run: func(c *convo) {
-				p, svc := c.dial(0), c.dial(rank)
-				p.send(at(rq(svc.register()+".x", nil), rank))
-				svc.send(by(codec.NewResponse(svc.next()), cred.set[0], cred.set[1]))
-				m := p.next()
-				c.want("credentials", [2]uint32{m.UserID, m.Rolemask}, cred.want)
-			}})
+			rows = append(rows,
+				row{sec: "3.2", name: fmt.Sprintf("a response of a client's service on rank %d: %s", rank,
+					cred.name), run: func(c *convo) {
+					p, svc := c.dial(0), c.dial(rank)
+					p.send(at(rq(svc.register()+".x", nil), rank))
+					svc.send(by(codec.NewResponse(svc.next()), cred.set[0], cred.set[1]))
+					m := p.next()
+					c.want("credentials", [2]uint32{m.UserID, m.Rolemask}, cred.want)
+				}})
 		}
 	}
 	return rows

@@ -24,17 +24,26 @@ func routingRows() []row {
 		one("3.4", "another rank, up", 2, func() *codec.Message { return at(askRank(), 0) }, rankIs(0)),
 		one("3.4", "another rank, up and down", 2, func() *codec.Message { return at(askRank(), 1) }, rankIs(1)),
 		one("3.4", "no such rank", 0, func() *codec.Message { return at(askRank(), 4) }, fails(113).from(5)),
-		one("3.4", "no such rank, asked from another than 0", 3, func() *codec.Message { return at(askRank(), 77) }, fails(113)),
+		one("3.4", "no such rank, asked from another than 0", 3,
+			func() *codec.Message { return at(askRank(), 77) }, fails(113)),
 		one("3.4", "the API's constant for upstream is no rank", 0,
 			func() *codec.Message { return at(askRank(), codec.NodeUpstream) }, fails(113).from(5)),
-		one("3.4", "upstream goes to the parent", 3, func() *codec.Message { return upstream(askRank(), 3) }, rankIs(0)),
-		one("3.4", "upstream at rank 0", 0, func() *codec.Message { return upstream(askRank(), 0) }, fails(113).from(5)),
-		one("3.4", "upstream with another rank is any", 0, func() *codec.Message { return upstream(askRank(), 2) }, rankIs(0).from(5)),
-		one("3.4", "upstream with any is any", 3, func() *codec.Message { return upstream(askRank(), codec.NodeAny) }, rankIs(3).from(5)),
-		one("3.4", "upstream to a service that is nowhere", 3, func() *codec.Message { return upstream(rq("nosuch.x", nil), 3) }, noService("nosuch.x")),
-		one("3.4", "any climbs and fails at rank 0", 3, func() *codec.Message { return rq("nosuch.x", nil) }, noService("nosuch.x").from(1)),
-		one("3.4", "own rank does not climb", 3, func() *codec.Message { return at(rq("nosuch.x", nil), 3) }, noService("nosuch.x").from(5)),
-		one("3.4", "another rank does not climb", 0, func() *codec.Message { return at(rq("nosuch.x", nil), 3) }, noService("nosuch.x").from(1)),
+		one("3.4", "upstream goes to the parent", 3, func() *codec.Message { return upstream(askRank(), 3) },
+			rankIs(0)),
+		one("3.4", "upstream at rank 0", 0, func() *codec.Message { return upstream(askRank(), 0) },
+			fails(113).from(5)),
+		one("3.4", "upstream with another rank is any", 0,
+			func() *codec.Message { return upstream(askRank(), 2) }, rankIs(0).from(5)),
+		one("3.4", "upstream with any is any", 3,
+			func() *codec.Message { return upstream(askRank(), codec.NodeAny) }, rankIs(3).from(5)),
+		one("3.4", "upstream to a service that is nowhere", 3,
+			func() *codec.Message { return upstream(rq("nosuch.x", nil), 3) }, noService("nosuch.x")),
+		one("3.4", "any climbs and fails at rank 0", 3, func() *codec.Message { return rq("nosuch.x", nil) },
+			noService("nosuch.x").from(1)),
+		one("3.4", "own rank does not climb", 3, func() *codec.Message { return at(rq("nosuch.x", nil), 3) },
+			noService("nosuch.x").from(5)),
+		one("3.4", "another rank does not climb", 0, func() *codec.Message { return at(rq("nosuch.x", nil), 3) },
+			noService("nosuch.x").from(1)),
 
 		{sec: "3.4", name: "a service on rank 0 is reached from everywhere with any", run: func(c *convo) {
 			svc := c.dial(0)
@@ -90,9 +99,10 @@ func routingRows() []row {
 	}
 	for from := range uint32(4) {
 		for to := range uint32(4) {
-			rows = append(rows, row{sec: "3.4", name: fmt.Sprintf("chain: from %d to %d", from, to), run: func(c *convo) {
-				c.dialChain(from).ask(at(askRank(), to), rankIs(to))
-			}})
+			rows = append(rows, row{sec: "3.4", name: fmt.Sprintf("chain: from %d to %d", from, to),
+				run: func(c *convo) {
+					c.dialChain(from).ask(at(askRank(), to), rankIs(to))
+				}})
 		}
 	}
 	return rows
@@ -103,7 +113,8 @@ func (p *talker) served(svc *talker, req *codec.Message) {
 	p.c.Helper()
 	p.send(req)
 	got := svc.next()
-	if got.Type != codec.TypeRequest || got.Topic != req.Topic || got.NodeID != req.NodeID || got.Matchtag != req.Matchtag {
+	if got.Type != codec.TypeRequest || got.Topic != req.Topic || got.NodeID != req.NodeID ||
+		got.Matchtag != req.Matchtag {
 		p.c.Errorf("at the service: %s", describe(got))
 	}
 	text := p.c.name()

@@ -39,17 +39,21 @@ func disconnectRows() []row {
 		after("one for each prefix", []string{"disconnect@any"}, func(p *talker, s string) {
 			p.send(rq(s+".a", nil), rq(s+".b", obj{}), rq(s+".a", nil))
 		}),
-		after("the prefix is all up to the last period", []string{"a.disconnect@any", "disconnect@any"}, func(p *talker, s string) {
-			p.send(rq(s+".a.b", nil), rq(s+".a.c", nil), rq(s+".a", nil))
-		}),
-		after("one for each rank that was named", []string{"disconnect@0", "disconnect@any"}, func(p *talker, s string) {
-			p.send(rq(s+".a", nil), at(rq(s+".a", nil), 0), rq(s+".b", nil))
-		}),
-		after("one for each of upstream and not", []string{"disconnect@any", "disconnect@any"}, func(p *talker, s string) {
-			p.send(rq(s+".a", nil), flagged(rq(s+".a", nil), codec.FlagUpstream))
-		}),
+		after("the prefix is all up to the last period", []string{"a.disconnect@any", "disconnect@any"},
+			func(p *talker, s string) {
+				p.send(rq(s+".a.b", nil), rq(s+".a.c", nil), rq(s+".a", nil))
+			}),
+		after("one for each rank that was named", []string{"disconnect@0", "disconnect@any"},
+			func(p *talker, s string) {
+				p.send(rq(s+".a", nil), at(rq(s+".a", nil), 0), rq(s+".b", nil))
+			}),
+		after("one for each of upstream and not", []string{"disconnect@any", "disconnect@any"},
+			func(p *talker, s string) {
+				p.send(rq(s+".a", nil), flagged(rq(s+".a", nil), codec.FlagUpstream))
+			}),
 		after("requests without a response cause none", nil, func(p *talker, s string) {
-			p.send(flagged(rq(s+".a", nil), codec.FlagNoResponse), flagged(rq(s+".cancel", obj{"matchtag": 1}), codec.FlagNoResponse))
+			p.send(flagged(rq(s+".a", nil), codec.FlagNoResponse), flagged(rq(s+".cancel", obj{"matchtag": 1}),
+				codec.FlagNoResponse))
 		}),
 		after("a streaming request causes one that is not", []string{"disconnect@any"}, func(p *talker, s string) {
 			p.send(flagged(rq(s+".a", nil), codec.FlagStreaming))
@@ -65,7 +69,8 @@ func disconnectRows() []row {
 			svc.next()
 			p.close()
 			m := svc.next()
-			if m.Topic != s+".disconnect" || m.Matchtag != 41 || m.UserID != 77 || m.Rolemask != 2 || !m.Routes.Equal(first.Routes) || m.Flags != flags {
+			if m.Topic != s+".disconnect" || m.Matchtag != 41 || m.UserID != 77 || m.Rolemask != 2 ||
+				!m.Routes.Equal(first.Routes) || m.Flags != flags {
 				c.Errorf("%s routes %q, after %s", describe(m), hops(m), describe(first))
 			}
 		}},
@@ -76,7 +81,8 @@ func disconnectRows() []row {
 			first := svc.next()
 			p.close()
 			m := svc.next()
-			if m.Topic != s+".disconnect" || m.NodeID != 3 || m.Rolemask != roleOwner || !m.Routes.Equal(first.Routes) || m.Flags != flags {
+			if m.Topic != s+".disconnect" || m.NodeID != 3 || m.Rolemask != roleOwner ||
+				!m.Routes.Equal(first.Routes) || m.Flags != flags {
 				c.Errorf("%s", describe(m))
 			}
 		}},
@@ -256,13 +262,14 @@ func cancelRows() []row {
 			q.quiet()
 			p.quiet()
 		}},
-		{sec: "4.2", name: "a cancel by one who may not act on the owner's requests finds nothing", run: func(c *convo) {
-			p := c.dial(0)
-			p.send(follow(11), asGuest(cancelOf("log.cancel", 11)))
-			p.quiet()
-			p.send(cancelOf("log.cancel", 11))
-			p.check(follow(11), p.next(), fails(61))
-		}},
+		{sec: "4.2", name: "a cancel by one who may not act on the owner's requests finds nothing",
+			run: func(c *convo) {
+				p := c.dial(0)
+				p.send(follow(11), asGuest(cancelOf("log.cancel", 11)))
+				p.quiet()
+				p.send(cancelOf("log.cancel", 11))
+				p.check(follow(11), p.next(), fails(61))
+			}},
 		{sec: "4.2", name: "a cancel that wants a response gets none", run: func(c *convo) {
 			p := c.dial(0)
 			p.send(follow(11), rq("log.cancel", obj{"matchtag": 11}))
@@ -276,7 +283,8 @@ func cancelRows() []row {
 			stream := flagged(rq(s+".watch", nil), codec.FlagStreaming)
 			p.send(stream, cancelOf(s+".cancel", tag))
 			first, m := svc.next(), svc.next()
-			if m.Topic != s+".cancel" || m.Matchtag != 0 || m.Flags != codec.FlagTopic|codec.FlagPayload|codec.FlagRoute|codec.FlagNoResponse ||
+			if m.Topic != s+".cancel" || m.Matchtag != 0 ||
+				m.Flags != codec.FlagTopic|codec.FlagPayload|codec.FlagRoute|codec.FlagNoResponse ||
 				m.Routes.Origin() != first.Routes.Origin() || string(m.Payload) != "{\"matchtag\":7}\x00" {
 				c.Errorf("%s", describe(m))
 			}
@@ -285,9 +293,11 @@ func cancelRows() []row {
 			svc.send(end)
 			p.check(stream, p.next(), fails(61))
 		}},
-		one("4.2", "groups has no cancel", 0, func() *codec.Message { return rq("groups.cancel", obj{"matchtag": 1}) },
+		one("4.2", "groups has no cancel", 0,
+			func() *codec.Message { return rq("groups.cancel", obj{"matchtag": 1}) },
 			fails(38, "Unknown service method 'groups.cancel'")),
-		one("4.2", "state-machine has no cancel", 0, func() *codec.Message { return rq("state-machine.cancel", obj{"matchtag": 1}) },
+		one("4.2", "state-machine has no cancel", 0,
+			func() *codec.Message { return rq("state-machine.cancel", obj{"matchtag": 1}) },
 			fails(38, "Unknown service method 'state-machine.cancel'")),
 	}
 }

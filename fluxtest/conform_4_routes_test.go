@@ -82,16 +82,17 @@ func routeRows() []row {
 			}
 			c.want("the broker's hop", first[0], p.attr("broker.uuid"))
 		}},
-		{sec: "4", name: "the hops between ranks are own broker, other broker, connector, requester", run: func(c *convo) {
-			p, svc := c.dial(0), c.dial(3)
-			req := at(rq(svc.register()+".x", nil), 3)
-			got, local := p.routesAt(svc, req), svc.routesAt(svc, req)
-			c.want("first hop", got[0], local[0])
-			c.want("second hop", got[1], p.attr("broker.uuid"))
-			if got[2] == local[1] {
-				c.Errorf("ranks 0 and 3 have one connector: %q, %q", got, local)
-			}
-		}},
+		{sec: "4", name: "the hops between ranks are own broker, other broker, connector, requester",
+			run: func(c *convo) {
+				p, svc := c.dial(0), c.dial(3)
+				req := at(rq(svc.register()+".x", nil), 3)
+				got, local := p.routesAt(svc, req), svc.routesAt(svc, req)
+				c.want("first hop", got[0], local[0])
+				c.want("second hop", got[1], p.attr("broker.uuid"))
+				if got[2] == local[1] {
+					c.Errorf("ranks 0 and 3 have one connector: %q, %q", got, local)
+				}
+			}},
 		{sec: "4", name: "a client's own hops stay below its UUID", run: func(c *convo) {
 			p, svc := c.dial(0), c.dial(0)
 			req := rq(svc.register()+".x", nil)
@@ -115,9 +116,11 @@ func routeRows() []row {
 		}, rankIs(3)),
 		one("4", "ping shows the hops of the same rank", 0, func() *codec.Message { return rq("broker.ping", obj{}) },
 			okLike(`"route": "[0-9a-f]{8}!([0-9a-f]{8})![0-9a-f]{8}", `)),
-		one("4", "ping shows the hops to a child", 0, func() *codec.Message { return at(rq("broker.ping", obj{}), 3) },
+		one("4", "ping shows the hops to a child", 0,
+			func() *codec.Message { return at(rq("broker.ping", obj{}), 3) },
 			okLike(`"route": "([0-9a-f]{8}!){3}[0-9a-f]{8}", `)),
-		one("4", "ping shows the hops to a module", 0, func() *codec.Message { return at(rq("overlay.ping", obj{}), 3) },
+		one("4", "ping shows the hops to a module", 0,
+			func() *codec.Message { return at(rq("overlay.ping", obj{}), 3) },
 			okLike(`"route": "([0-9a-f]{8}!){4}[0-9a-f]{8}", `)),
 	}
 }
@@ -135,7 +138,8 @@ func replyRows() []row {
 			svc.send(resp, last)
 			if !lost {
 				m := p.next()
-				c.want("response", []any{m.Topic, m.Matchtag, m.Errnum, string(m.Payload)}, []any{resp.Topic, resp.Matchtag, resp.Errnum, string(resp.Payload)})
+				c.want("response", []any{m.Topic, m.Matchtag, m.Errnum, string(m.Payload)},
+					[]any{resp.Topic, resp.Matchtag, resp.Errnum, string(resp.Payload)})
 			}
 			c.want("the next response", p.next().Matchtag, 999)
 			svc.quiet()
@@ -229,7 +233,8 @@ func replyRows() []row {
 		}},
 		{sec: "4", name: "errors of the broker keep a request's flags and tag", run: func(c *convo) {
 			p := c.dial(0)
-			p.ask(flagged(tagged(rq("nosuch.x", obj{}), 4711), codec.FlagStreaming|codec.FlagUser1|codec.FlagPrivate), noService("nosuch.x"))
+			p.ask(flagged(tagged(rq("nosuch.x", obj{}), 4711),
+				codec.FlagStreaming|codec.FlagUser1|codec.FlagPrivate), noService("nosuch.x"))
 		}},
 	}
 }

@@ -54,7 +54,8 @@ func payloadRows() []row {
 		raw("a part of no bytes", "attr.get", "", eproto),
 		one("5", "no payload", 0, func() *codec.Message { return rq("attr.get", nil) }, eproto),
 
-		one("5", "a method without arguments takes none", 0, func() *codec.Message { return rq("attr.list", nil) }, okShape(`{"names":[""]}`)),
+		one("5", "a method without arguments takes none", 0,
+			func() *codec.Message { return rq("attr.list", nil) }, okShape(`{"names":[""]}`)),
 		raw("and any object", "attr.list", "{\"x\":1}\x00", okShape(`{"names":[""]}`)),
 		raw("and a text that is no JSON", "attr.list", "hello\x00", okShape(`{"names":[""]}`)),
 		raw("but not bytes without a NUL", "attr.list", "hello", eproto),
@@ -62,13 +63,16 @@ func payloadRows() []row {
 		ping("a NUL escape is refused by ping", `{"a":"\u0000"}`, eproto),
 		ping("an array is a lack of memory to ping", `[]`, fails(12)),
 		ping("a number is refused by ping", `1`, eproto),
-		ping("JSON comes back with spaces", `{"a":[1,-2,true,null,{}],"b":{"c":"d"}}`, okLike(`^\{"a": \[1, -2, true, null, \{\}\], "b": \{"c": "d"\}, "route": `)),
-		ping("reals have up to 17 digits", `{"a":[0.1,1e20,1e-7,100.0,0.0]}`, okLike(`^\{"a": \[0\.10000000000000001, 1e20, 9\.9999999999999995e-8, 100\.0, 0\.0\], `)),
+		ping("JSON comes back with spaces", `{"a":[1,-2,true,null,{}],"b":{"c":"d"}}`,
+			okLike(`^\{"a": \[1, -2, true, null, \{\}\], "b": \{"c": "d"\}, "route": `)),
+		ping("reals have up to 17 digits", `{"a":[0.1,1e20,1e-7,100.0,0.0]}`,
+			okLike(`^\{"a": \[0\.10000000000000001, 1e20, 9\.9999999999999995e-8, 100\.0, 0\.0\], `)),
 		ping("text comes back in UTF-8", `{"a":"\u00e9\n<\u2028"}`, okLike(`^\{"a": "é\\n<\x{2028}", `)),
 		ping("control characters come back escaped", `{"a":"\u0001\u001f\b\f\r\t\"\\\/\u007f"}`,
 			okLike(`^\{"a": "\\u0001\\u001F\\b\\f\\r\\t\\"\\\\/\x7f", `)),
 		ping("keys keep their order", `{"z":1,"a":2,"m":3}`, okLike(`^\{"z": 1, "a": 2, "m": 3, "route": `)),
-		ping("keys of ping's own are replaced where they are", `{"rank":7,"z":1}`, okLike(`^\{"rank": 0, "z": 1, "route": `)),
+		ping("keys of ping's own are replaced where they are", `{"rank":7,"z":1}`,
+			okLike(`^\{"rank": 0, "z": 1, "route": `)),
 	}
 
 	echo := func(name string, payload []byte) row {

@@ -148,26 +148,40 @@ func errorRows() []row {
 	}
 	rows := []row{
 		ask("ENOSYS: no such service", func() *codec.Message { return rq("nosuch.x", obj{}) }, noService("nosuch.x")),
-		ask("ENOSYS: no such service, and no period", func() *codec.Message { return rq("nosuch", nil) }, noService("nosuch")),
+		ask("ENOSYS: no such service, and no period", func() *codec.Message { return rq("nosuch", nil) },
+			noService("nosuch")),
 		ask("ENOSYS: the text of the first is cut at 63 bytes", func() *codec.Message { return rq(long, nil) },
 			fails(38, ("No service matching " + long)[:63])),
-		ask("ENOSYS: no such method", func() *codec.Message { return rq("attr.nosuch", obj{}) }, unknown("attr.nosuch")),
-		ask("ENOSYS: no such method of the broker", func() *codec.Message { return rq("broker.nosuch", obj{}) }, unknown("broker.nosuch")),
-		ask("ENOSYS: no such method of a module", func() *codec.Message { return rq("overlay.nosuch", obj{}) }, unknown("overlay.nosuch")),
+		ask("ENOSYS: no such method", func() *codec.Message { return rq("attr.nosuch", obj{}) },
+			unknown("attr.nosuch")),
+		ask("ENOSYS: no such method of the broker", func() *codec.Message { return rq("broker.nosuch", obj{}) },
+			unknown("broker.nosuch")),
+		ask("ENOSYS: no such method of a module", func() *codec.Message { return rq("overlay.nosuch", obj{}) },
+			unknown("overlay.nosuch")),
 		ask("ENOSYS: a service without a method", func() *codec.Message { return rq("attr", nil) }, unknown("attr")),
-		ask("ENOSYS: a module without a method", func() *codec.Message { return rq("overlay", nil) }, unknown("overlay")),
-		ask("ENOSYS: a service's default methods are the modules' alone", func() *codec.Message { return rq("attr.ping", obj{}) }, unknown("attr.ping")),
-		ask("ENOSYS: the text of the second is cut at 255 bytes", func() *codec.Message { return rq(method, nil) }, unknown(method)),
-		ask("ENOSYS: the connector has no text", func() *codec.Message { return rq("connector-local.nosuch", nil) }, fails(38)),
-		ask("EHOSTUNREACH has no text", func() *codec.Message { return at(rq("broker.ping", obj{}), 99) }, fails(113).from(5)),
-		ask("EPERM: the owner's alone", func() *codec.Message { return asGuest(rq("attr.set", nil)) }, fails(1, "Request requires owner credentials")),
-		ask("EPERM: roles that are not yours", func() *codec.Message { return by(rq("broker.ping", obj{}), 77, roleLocal) },
+		ask("ENOSYS: a module without a method", func() *codec.Message { return rq("overlay", nil) },
+			unknown("overlay")),
+		ask("ENOSYS: a service's default methods are the modules' alone",
+			func() *codec.Message { return rq("attr.ping", obj{}) }, unknown("attr.ping")),
+		ask("ENOSYS: the text of the second is cut at 255 bytes",
+			func() *codec.Message { return rq(method, nil) }, unknown(method)),
+		ask("ENOSYS: the connector has no text",
+			func() *codec.Message { return rq("connector-local.nosuch", nil) }, fails(38)),
+		ask("EHOSTUNREACH has no text", func() *codec.Message { return at(rq("broker.ping", obj{}), 99) },
+			fails(113).from(5)),
+		ask("EPERM: the owner's alone", func() *codec.Message { return asGuest(rq("attr.set", nil)) },
+			fails(1, "Request requires owner credentials")),
+		ask("EPERM: roles that are not yours",
+			func() *codec.Message { return by(rq("broker.ping", obj{}), 77, roleLocal) },
 			fails(1, "Request rejected due to insufficient privilege")),
-		ask("EPERM goes before EPROTO", func() *codec.Message { return asGuest(rqRaw("attr.set", []byte("x"))) }, fails(1, "Request requires owner credentials")),
+		ask("EPERM goes before EPROTO", func() *codec.Message { return asGuest(rqRaw("attr.set", []byte("x"))) },
+			fails(1, "Request requires owner credentials")),
 		ask("EPROTO: no payload", func() *codec.Message { return rq("attr.set", nil) }, fails(71)),
 		ask("EPROTO: no JSON", func() *codec.Message { return rqText("attr.set", "x") }, fails(71)),
-		ask("EPROTO: keys missing", func() *codec.Message { return rq("attr.set", obj{"name": "test.x"}) }, fails(71)),
-		ask("EPROTO: streaming flag missing", func() *codec.Message { return rq("log.dmesg", obj{"follow": false}) }, fails(71)),
+		ask("EPROTO: keys missing", func() *codec.Message { return rq("attr.set", obj{"name": "test.x"}) },
+			fails(71)),
+		ask("EPROTO: streaming flag missing",
+			func() *codec.Message { return rq("log.dmesg", obj{"follow": false}) }, fails(71)),
 		ask("ENOMEM: ping of an array", func() *codec.Message { return rqText("broker.ping", "[1]") }, fails(12)),
 		{sec: "6.1", name: "ENOSYS: a client's service, and no period, has no text", run: func(c *convo) {
 			svc := c.dial(0)
@@ -195,9 +209,10 @@ func errorRows() []row {
 		{"event.subscribe", fails(71)},
 		{"service.remove", fails(71)},
 	} {
-		rows = append(rows, row{sec: "6.1", name: "EAGAIN before the broker is online: " + e.topic, run: func(c *convo) {
-			c.dialTo(fluxtest.New(c.T, fluxtest.State("join")), 0).ask(rq(e.topic, nil), e.w)
-		}}.on(embeddedOne, "a real broker is offline for an instant only"))
+		rows = append(rows, row{sec: "6.1", name: "EAGAIN before the broker is online: " + e.topic,
+			run: func(c *convo) {
+				c.dialTo(fluxtest.New(c.T, fluxtest.State("join")), 0).ask(rq(e.topic, nil), e.w)
+			}}.on(embeddedOne, "a real broker is offline for an instant only"))
 	}
 	return rows
 }

@@ -16,15 +16,20 @@ func subscribeRows() []row {
 		one("7.1", "subscribe: no payload", 0, func() *codec.Message { return sub(nil) }, fails(71)),
 		one("7.1", "subscribe: no topic", 0, func() *codec.Message { return sub(obj{}) }, fails(71)),
 		one("7.1", "subscribe: a number", 0, func() *codec.Message { return sub(obj{"topic": 1}) }, fails(71)),
-		one("7.1", "subscribe: no NUL", 0, func() *codec.Message { return rqRaw("event.subscribe", []byte(`{"topic":"x"}`)) }, fails(71)),
-		one("7.1", "subscribe: unknown keys", 0, func() *codec.Message { return sub(obj{"topic": "conf.none", "x": 1}) }, ok()),
-		one("7.1", "subscribe: nodeid is ignored", 0, func() *codec.Message { return at(sub(obj{"topic": "conf.none"}), 77) }, ok()),
-		one("7.1", "subscribe: upstream is ignored", 3, func() *codec.Message { return upstream(sub(obj{"topic": "conf.none"}), 3) }, ok()),
+		one("7.1", "subscribe: no NUL", 0,
+			func() *codec.Message { return rqRaw("event.subscribe", []byte(`{"topic":"x"}`)) }, fails(71)),
+		one("7.1", "subscribe: unknown keys", 0,
+			func() *codec.Message { return sub(obj{"topic": "conf.none", "x": 1}) }, ok()),
+		one("7.1", "subscribe: nodeid is ignored", 0,
+			func() *codec.Message { return at(sub(obj{"topic": "conf.none"}), 77) }, ok()),
+		one("7.1", "subscribe: upstream is ignored", 3,
+			func() *codec.Message { return upstream(sub(obj{"topic": "conf.none"}), 3) }, ok()),
 		one("7.1", "subscribe: flags do not come back", 0,
 			func() *codec.Message {
 				return flagged(sub(obj{"topic": "conf.none"}), codec.FlagStreaming|codec.FlagUser1|codec.FlagPrivate)
 			}, ok()),
-		one("7.1", "unsubscribe: not subscribed", 0, func() *codec.Message { return unsub(obj{"topic": "conf.none"}) }, fails(2)),
+		one("7.1", "unsubscribe: not subscribed", 0,
+			func() *codec.Message { return unsub(obj{"topic": "conf.none"}) }, fails(2)),
 		one("7.1", "unsubscribe: no payload", 0, func() *codec.Message { return unsub(nil) }, fails(71)),
 		one("7.1", "unsubscribe: a number", 0, func() *codec.Message { return unsub(obj{"topic": 1}) }, fails(71)),
 		{sec: "7.1", name: "noresponse is answered, with matchtag 0 as sent", run: func(c *convo) {
@@ -117,19 +122,22 @@ func subscribeRows() []row {
 		prefix, topic string
 		match         bool
 	}{
-		{"job", "job", true}, {"job", "jobs", true}, {"job", "job.x", true}, {"job", "jo", false}, {"job", "ajob", false},
-		{"job.", "job", false}, {"job.", "job.", true}, {"job*", "jobs", false}, {"job*", "job*s", true}, {"[j]ob", "job", false},
+		{"job", "job", true}, {"job", "jobs", true}, {"job", "job.x", true}, {"job", "jo", false},
+		{"job", "ajob", false},
+		{"job.", "job", false}, {"job.", "job.", true}, {"job*", "jobs", false}, {"job*", "job*s", true},
+		{"[j]ob", "job", false},
 		{"JOB", "job", false}, {"jöb", "jöb.x", true},
 	} {
-		rows = append(rows, row{sec: "7.2", name: fmt.Sprintf("%s matches %s: %v", m.prefix, m.topic, m.match), run: func(c *convo) {
-			p, name := c.dial(0), c.name()
-			p.subscribe(name + m.prefix)
-			p.publish(name+m.topic, 0)
-			if m.match {
-				c.want("event", p.next().Topic, name+m.topic)
-			}
-			p.quiet()
-		}})
+		rows = append(rows, row{sec: "7.2", name: fmt.Sprintf("%s matches %s: %v", m.prefix, m.topic, m.match),
+			run: func(c *convo) {
+				p, name := c.dial(0), c.name()
+				p.subscribe(name + m.prefix)
+				p.publish(name+m.topic, 0)
+				if m.match {
+					c.want("event", p.next().Topic, name+m.topic)
+				}
+				p.quiet()
+			}})
 	}
 	return rows
 }
@@ -137,7 +145,8 @@ func subscribeRows() []row {
 // publishRows are those of 7.1 about event.publish.
 func publishRows() []row {
 	bad := func(name string, payload any) row {
-		return one("7.1", "publish: "+name, 0, func() *codec.Message { return at(rq("event.publish", payload), 0) }, fails(71))
+		return one("7.1", "publish: "+name, 0,
+			func() *codec.Message { return at(rq("event.publish", payload), 0) }, fails(71))
 	}
 	rows := []row{
 		bad("no payload", nil),
@@ -187,9 +196,11 @@ func publishRows() []row {
 		rows = append(rows, bad(fmt.Sprintf("flags %d", flags), obj{"topic": "conf", "flags": flags}))
 	}
 	for _, b := range [][2]string{
-		{"one character", "A"}, {"five characters", "AAAAA"}, {"the URL alphabet", "_-__"}, {"white space before", " eA=="},
+		{"one character", "A"}, {"five characters", "AAAAA"}, {"the URL alphabet", "_-__"},
+		{"white space before", " eA=="},
 		{"white space behind", "eA== "}, {"a newline inside", "eHh4\neHh4"}, {"a newline behind", "eA==\n"},
-		{"padding in the middle", "AAA=AAA="}, {"padding behind a single character", "A==="}, {"too much padding", "eA==="}, {"no base64", "????"},
+		{"padding in the middle", "AAA=AAA="}, {"padding behind a single character", "A==="},
+		{"too much padding", "eA==="}, {"no base64", "????"},
 	} {
 		rows = append(rows, bad("base64: "+b[0], obj{"topic": "conf", "flags": 0, "payload": b[1]}))
 	}
@@ -197,8 +208,10 @@ func publishRows() []row {
 		name, text string
 		want       []byte // nil: no payload
 	}{
-		{"padded", "eA==", []byte("x")}, {"without padding", "eA", []byte("x")}, {"of 2 bytes without padding", "AQI", []byte{1, 2}},
-		{"no padding needed", "e30A", []byte("{}\x00")}, {"bits left over", "AB==", []byte{0}}, {"all of the alphabet", "+/+/", []byte{0xfb, 0xff, 0xbf}},
+		{"padded", "eA==", []byte("x")}, {"without padding", "eA", []byte("x")}, {"of 2 bytes without padding",
+			"AQI", []byte{1, 2}},
+		{"no padding needed", "e30A", []byte("{}\x00")}, {"bits left over", "AB==", []byte{0}},
+		{"all of the alphabet", "+/+/", []byte{0xfb, 0xff, 0xbf}},
 		{"empty", "", nil}, {"nothing but padding", "==", nil}, {"four of padding", "====", nil},
 		{"padding behind a full group", "AQID=", []byte{1, 2, 3}},
 	} {

@@ -27,7 +27,8 @@ func registerRows() []row {
 		add("the connector has the name", func() *codec.Message { return addService("connector-local") }, fails(17)),
 		add("the broker has the name", func() *codec.Message { return addService("attr") }, fails(17)),
 		add("the broker's own name", func() *codec.Message { return addService("broker") }, fails(17)),
-		add("a service without methods has the name", func() *codec.Message { return addService("service") }, fails(17)),
+		add("a service without methods has the name", func() *codec.Message { return addService("service") },
+			fails(17)),
 		{sec: "8.1", name: "add: the connection has the name", run: func(c *convo) {
 			p := c.dial(0)
 			p.ask(addService(p.register()), fails(17))
@@ -100,8 +101,10 @@ func registerRows() []row {
 		}},
 
 		one("8.1", "remove: no payload", 0, func() *codec.Message { return rq("service.remove", nil) }, fails(71)),
-		one("8.1", "remove: a number", 0, func() *codec.Message { return rq("service.remove", obj{"service": 1}) }, fails(71)),
-		one("8.1", "remove: not registered", 0, func() *codec.Message { return removeService("conf-nosuch") }, fails(2)),
+		one("8.1", "remove: a number", 0,
+			func() *codec.Message { return rq("service.remove", obj{"service": 1}) }, fails(71)),
+		one("8.1", "remove: not registered", 0, func() *codec.Message { return removeService("conf-nosuch") },
+			fails(2)),
 		one("8.1", "remove: a module's", 0, func() *codec.Message { return removeService("overlay") }, fails(2)),
 		one("8.1", "remove: the broker's", 0, func() *codec.Message { return removeService("attr") }, fails(2)),
 		{sec: "8.1", name: "remove", run: func(c *convo) {
@@ -162,8 +165,10 @@ func serveRows() []row {
 			topic := svc.register() + ".x"
 			p.send(by(tagged(rq(topic, obj{"a": 1}), 4711), 77, 2))
 			m := svc.next()
-			if m.Type != codec.TypeRequest || m.Topic != topic || m.Flags != codec.FlagTopic|codec.FlagPayload|codec.FlagRoute || m.UserID != 77 ||
-				m.Rolemask != 2 || m.NodeID != codec.NodeAny || m.Matchtag != 4711 || m.Routes.Len() != 3 || string(m.Payload) != "{\"a\":1}\x00" {
+			if m.Type != codec.TypeRequest || m.Topic != topic ||
+				m.Flags != codec.FlagTopic|codec.FlagPayload|codec.FlagRoute || m.UserID != 77 ||
+				m.Rolemask != 2 || m.NodeID != codec.NodeAny || m.Matchtag != 4711 || m.Routes.Len() != 3 ||
+				string(m.Payload) != "{\"a\":1}\x00" {
 				c.Errorf("%s", describe(m))
 			}
 		}},

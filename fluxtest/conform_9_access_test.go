@@ -7,11 +7,15 @@ import (
 )
 
 const (
-	statsShape    = `{"tx":{"request":0,"response":0,"event":0,"control":0},"rx":{"request":0,"response":0,"event":0,"control":0}}`
-	healthShape   = `{"rank":0,"status":"","duration":0,"children":[]}`
-	overlayShape  = `{"child-count":0,"child-connected":0,"parent-count":0,"parent-rpc":0,"child-rpc":0,"interthread":{"sendq":0,"recvq":0}}`
-	modulesShape  = `{"mods":[{"name":"","path":"","idle":0,"status":1,"services":[],"sendqueue":0,"recvqueue":0}]}`
-	rusageShape   = `{"utime":0,"stime":0,"maxrss":0,"ixrss":0,"idrss":0,"isrss":0,"minflt":0,"majflt":0,"nswap":0,"inblock":0,"oublock":0,"msgsnd":0,"msgrcv":0,"nsignals":0,"nvcsw":0,"nivcsw":0}`
+	statsShape = `{"tx":{"request":0,"response":0,"event":0,"control":0},` +
+		`"rx":{"request":0,"response":0,"event":0,"control":0}}`
+	healthShape  = `{"rank":0,"status":"","duration":0,"children":[]}`
+	overlayShape = `{"child-count":0,"child-connected":0,"parent-count":0,` +
+		`"parent-rpc":0,"child-rpc":0,"interthread":{"sendq":0,"recvq":0}}`
+	modulesShape = `{"mods":[{"name":"","path":"","idle":0,"status":1,"services":[],"sendqueue":0,"recvqueue":0}]}`
+	rusageShape  = `{"utime":0,"stime":0,"maxrss":0,"ixrss":0,"idrss":0,"isrss":0,` +
+		`"minflt":0,"majflt":0,"nswap":0,"inblock":0,"oublock":0,"msgsnd":0,"msgrcv":0,` +
+		`"nsignals":0,"nvcsw":0,"nivcsw":0}`
 	logStatsShape = `{"ring-used":0,"count":0,"local":0,"remote":0}`
 )
 
@@ -76,11 +80,14 @@ func accessRows() []row {
 		}
 		rows = append(rows,
 			one("9", m.topic+": as owner", 0, req, m.w),
-			one("9", m.topic+": as a guest that the owner plays", 0, func() *codec.Message { return asGuest(req()) }, guests),
+			one("9", m.topic+": as a guest that the owner plays", 0,
+				func() *codec.Message { return asGuest(req()) }, guests),
 			row{sec: "9", name: m.topic + ": as a guest", run: func(c *convo) { c.guest(0).ask(req(), guests) }})
 	}
 	return append(rows,
-		one("9", "config.reload: as a guest that the owner plays", 0, func() *codec.Message { return asGuest(rq("config.reload", nil)) }, fails(1, onlyOwner)),
-		row{sec: "9", name: "config.reload: as a guest", run: func(c *convo) { c.guest(0).ask(rq("config.reload", nil), fails(1, onlyOwner)) }},
+		one("9", "config.reload: as a guest that the owner plays", 0,
+			func() *codec.Message { return asGuest(rq("config.reload", nil)) }, fails(1, onlyOwner)),
+		row{sec: "9", name: "config.reload: as a guest",
+			run: func(c *convo) { c.guest(0).ask(rq("config.reload", nil), fails(1, onlyOwner)) }},
 	)
 }

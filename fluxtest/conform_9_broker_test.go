@@ -9,14 +9,20 @@ import (
 func defaultRows() []row {
 	ask := func(name string, req func() *codec.Message, w answer) row { return one("9", name, 0, req, w) }
 	rows := []row{
-		ask("ping: keys of the request come back first", func() *codec.Message { return rq("broker.ping", obj{"pad": "xyz", "seq": 1}) },
+		ask("ping: keys of the request come back first",
+			func() *codec.Message { return rq("broker.ping", obj{"pad": "xyz", "seq": 1}) },
 			okLike(`^\{"pad": "xyz", "seq": 1, "route": "[0-9a-f!]+", "userid": [0-9]+, "rolemask": 5, "rank": 0\}$`)),
-		ask("ping: the rank that answers", func() *codec.Message { return at(rq("broker.ping", obj{}), 3) }, okLike(`"rank": 3\}$`)),
+		ask("ping: the rank that answers", func() *codec.Message { return at(rq("broker.ping", obj{}), 3) },
+			okLike(`"rank": 3\}$`)),
 		ask("ping: no payload", func() *codec.Message { return rq("broker.ping", nil) }, fails(71)),
-		ask("ping: as any service's", func() *codec.Message { return rq("config.ping", obj{}) }, okLike(`"rank": 0\}$`)),
-		ask("stats-get: of another rank", func() *codec.Message { return at(rq("broker.stats-get", nil), 3) }, okShape(statsShape)),
-		ask("stats-get: a payload without a NUL", func() *codec.Message { return rqRaw("broker.stats-get", []byte("x")) }, fails(71)),
-		ask("stats-clear: a payload without a NUL", func() *codec.Message { return rqRaw("broker.stats-clear", []byte("x")) }, fails(71)),
+		ask("ping: as any service's", func() *codec.Message { return rq("config.ping", obj{}) },
+			okLike(`"rank": 0\}$`)),
+		ask("stats-get: of another rank", func() *codec.Message { return at(rq("broker.stats-get", nil), 3) },
+			okShape(statsShape)),
+		ask("stats-get: a payload without a NUL",
+			func() *codec.Message { return rqRaw("broker.stats-get", []byte("x")) }, fails(71)),
+		ask("stats-clear: a payload without a NUL",
+			func() *codec.Message { return rqRaw("broker.stats-clear", []byte("x")) }, fails(71)),
 		{sec: "9", name: "stats-get counts, stats-clear clears", run: func(c *convo) {
 			p := c.dial(0)
 			p.pings("config", 20)
@@ -41,18 +47,24 @@ func defaultRows() []row {
 				}
 			}
 		}},
-		ask("rusage: self", func() *codec.Message { return rq("broker.rusage", obj{"who": "self"}) }, okShape(rusageShape)),
-		ask("rusage: children", func() *codec.Message { return rq("broker.rusage", obj{"who": "children"}) }, okShape(rusageShape)),
-		ask("rusage: thread", func() *codec.Message { return rq("broker.rusage", obj{"who": "thread"}) }, okShape(rusageShape)),
-		ask("rusage: anything else", func() *codec.Message { return rq("broker.rusage", obj{"who": "me"}) }, fails(22, "me is unsupported")),
-		ask("rusage: a payload without a NUL", func() *codec.Message { return rqRaw("broker.rusage", []byte("x")) }, fails(71)),
+		ask("rusage: self", func() *codec.Message { return rq("broker.rusage", obj{"who": "self"}) },
+			okShape(rusageShape)),
+		ask("rusage: children", func() *codec.Message { return rq("broker.rusage", obj{"who": "children"}) },
+			okShape(rusageShape)),
+		ask("rusage: thread", func() *codec.Message { return rq("broker.rusage", obj{"who": "thread"}) },
+			okShape(rusageShape)),
+		ask("rusage: anything else", func() *codec.Message { return rq("broker.rusage", obj{"who": "me"}) },
+			fails(22, "me is unsupported")),
+		ask("rusage: a payload without a NUL",
+			func() *codec.Message { return rqRaw("broker.rusage", []byte("x")) }, fails(71)),
 		{sec: "9", name: "debug: bits are set, cleared, replaced", run: func(c *convo) {
 			p := c.dial(0)
 			for _, step := range []struct {
 				op    string
 				flags int
 				want  string
-			}{{"clr", 0, "0"}, {"setbit", 5, "5"}, {"setbit", 2, "7"}, {"clrbit", 1, "6"}, {"set", 8, "8"}, {"clr", 0, "0"}} {
+			}{{"clr", 0, "0"}, {"setbit", 5, "5"}, {"setbit", 2, "7"}, {"clrbit", 1, "6"}, {"set", 8, "8"},
+				{"clr", 0, "0"}} {
 				p.ask(rq("config.debug", obj{"op": step.op, "flags": step.flags}), okText(`{"flags":`+step.want+`}`))
 			}
 		}},
@@ -62,7 +74,8 @@ func defaultRows() []row {
 			p.ask(rq("groups.debug", obj{"op": "setbit", "flags": 0}), okText(`{"flags":0}`))
 			p.ask(rq("config.debug", obj{"op": "clr", "flags": 0}), okText(`{"flags":0}`))
 		}},
-		ask("debug: no such op", func() *codec.Message { return rq("config.debug", obj{"op": "x", "flags": 1}) }, fails(71)),
+		ask("debug: no such op", func() *codec.Message { return rq("config.debug", obj{"op": "x", "flags": 1}) },
+			fails(71)),
 		ask("debug: no payload", func() *codec.Message { return rq("config.debug", nil) }, fails(71)),
 		ask("debug: no flags", func() *codec.Message { return rq("config.debug", obj{"op": "set"}) }, fails(71)),
 	}
@@ -84,25 +97,37 @@ func brokerRows() []row {
 			p.ask(at(get, codec.NodeAny), okText(`{"env":{}}`))
 		}},
 		ask("getenv: no names", func() *codec.Message { return rq("broker.getenv", obj{}) }, fails(71)),
-		ask("getenv: no array", func() *codec.Message { return rq("broker.getenv", obj{"names": "x"}) }, okText(`{"env":{}}`)),
+		ask("getenv: no array", func() *codec.Message { return rq("broker.getenv", obj{"names": "x"}) },
+			okText(`{"env":{}}`)),
 		ask("setenv: no env", func() *codec.Message { return rq("broker.setenv", obj{}) }, fails(71)),
 		ask("setenv: no object", func() *codec.Message { return rq("broker.setenv", obj{"env": 1}) }, fails(71)),
-		ask("conf-builtin: a key", func() *codec.Message { return rq("broker.conf-builtin", obj{"keys": []string{"rundir"}}) },
+		ask("conf-builtin: a key",
+			func() *codec.Message { return rq("broker.conf-builtin", obj{"keys": []string{"rundir"}}) },
 			okShape(`{"values":{"rundir":""}}`)),
-		ask("conf-builtin: an unknown key", func() *codec.Message { return rq("broker.conf-builtin", obj{"keys": []string{"zz"}}) },
+		ask("conf-builtin: an unknown key",
+			func() *codec.Message { return rq("broker.conf-builtin", obj{"keys": []string{"zz"}}) },
 			fails(22, "zz: invalid key")),
 		ask("conf-builtin: no keys", func() *codec.Message { return rq("broker.conf-builtin", obj{}) }, fails(71)),
 
-		ask("state-machine.get", func() *codec.Message { return rq("state-machine.get", nil) }, okLike(`^\{"state":"run","duration":[0-9.e-]+\}$`)),
-		ask("state-machine.get: of another rank", func() *codec.Message { return at(rq("state-machine.get", nil), 3) }, okLike(`^\{"state":"run",`)),
-		ask("state-machine.get: a payload without a NUL", func() *codec.Message { return rqRaw("state-machine.get", []byte("x")) }, fails(71)),
+		ask("state-machine.get", func() *codec.Message { return rq("state-machine.get", nil) },
+			okLike(`^\{"state":"run","duration":[0-9.e-]+\}$`)),
+		ask("state-machine.get: of another rank",
+			func() *codec.Message { return at(rq("state-machine.get", nil), 3) }, okLike(`^\{"state":"run",`)),
+		ask("state-machine.get: a payload without a NUL",
+			func() *codec.Message { return rqRaw("state-machine.get", []byte("x")) }, fails(71)),
 		ask("state-machine.wait: in run", func() *codec.Message { return rq("state-machine.wait", nil) }, ok()),
-		ask("state-machine.wait: of another rank", func() *codec.Message { return at(rq("state-machine.wait", nil), 3) }, ok()),
-		ask("state-machine.wait: a payload without a NUL", func() *codec.Message { return rqRaw("state-machine.wait", []byte("x")) }, fails(71)),
-		ask("state-machine.monitor: not streaming, one response", func() *codec.Message { return rq("state-machine.monitor", nil) }, okText(`{"state":5}`)),
-		ask("state-machine.monitor: not streaming, final now", func() *codec.Message { return rq("state-machine.monitor", obj{"final": 5}) }, okText(`{"state":5}`)),
-		ask("state-machine.monitor: not streaming, final passed", func() *codec.Message { return rq("state-machine.monitor", obj{"final": 4}) }, fails(61)),
-		ask("state-machine.monitor: a payload without a NUL", func() *codec.Message { return rqRaw("state-machine.monitor", []byte("x")) }, fails(71)),
+		ask("state-machine.wait: of another rank",
+			func() *codec.Message { return at(rq("state-machine.wait", nil), 3) }, ok()),
+		ask("state-machine.wait: a payload without a NUL",
+			func() *codec.Message { return rqRaw("state-machine.wait", []byte("x")) }, fails(71)),
+		ask("state-machine.monitor: not streaming, one response",
+			func() *codec.Message { return rq("state-machine.monitor", nil) }, okText(`{"state":5}`)),
+		ask("state-machine.monitor: not streaming, final now",
+			func() *codec.Message { return rq("state-machine.monitor", obj{"final": 5}) }, okText(`{"state":5}`)),
+		ask("state-machine.monitor: not streaming, final passed",
+			func() *codec.Message { return rq("state-machine.monitor", obj{"final": 4}) }, fails(61)),
+		ask("state-machine.monitor: a payload without a NUL",
+			func() *codec.Message { return rqRaw("state-machine.monitor", []byte("x")) }, fails(71)),
 		{sec: "9", name: "state-machine.monitor: streaming, the state now, and no end", run: func(c *convo) {
 			p := c.dial(0)
 			p.ask(flagged(rq("state-machine.monitor", nil), codec.FlagStreaming), okText(`{"state":5}`))

@@ -18,14 +18,18 @@ func groupRows() []row {
 	return []row{
 		ask("get: from another rank", 3, func() *codec.Message { return get("broker.online") }, members("0-3")),
 		ask("get: an unknown group", 0, func() *codec.Message { return get("conf.nosuch") }, members("")),
-		ask("get: at another rank", 3, func() *codec.Message { return rq("groups.get", obj{"name": "broker.online"}) },
+		ask("get: at another rank", 3,
+			func() *codec.Message { return rq("groups.get", obj{"name": "broker.online"}) },
 			fails(71, "this RPC is only available on rank 0")),
 		ask("get: no name", 0, func() *codec.Message { return rq("groups.get", obj{}) }, fails(71)),
 		ask("get: no payload", 0, func() *codec.Message { return rq("groups.get", nil) }, fails(71)),
-		ask("leave: not a member", 0, func() *codec.Message { return rq("groups.leave", obj{"name": "conf.g"}) }, fails(2, "rank 0 is not a member of conf.g")),
-		ask("join: at another rank", 0, func() *codec.Message { return at(rq("groups.join", obj{"name": "conf.g"}), 3) },
+		ask("leave: not a member", 0, func() *codec.Message { return rq("groups.leave", obj{"name": "conf.g"}) },
+			fails(2, "rank 0 is not a member of conf.g")),
+		ask("join: at another rank", 0,
+			func() *codec.Message { return at(rq("groups.join", obj{"name": "conf.g"}), 3) },
 			fails(71, "groups.join is restricted to the local broker")),
-		ask("leave: at another rank", 0, func() *codec.Message { return at(rq("groups.leave", obj{"name": "conf.g"}), 3) },
+		ask("leave: at another rank", 0,
+			func() *codec.Message { return at(rq("groups.leave", obj{"name": "conf.g"}), 3) },
 			fails(71, "groups.leave is restricted to the local broker")),
 		{sec: "9", name: "groups: joins and leaves are seen by who watches", run: func(c *convo) {
 			g := c.name()
@@ -90,24 +94,32 @@ func instanceRows() []row {
 	hash := sha1.Sum(blob)
 	return []row{
 		ask("overlay.topology: the whole", 0, func() *codec.Message { return topology(0) },
-			okText(`{"rank":0,"size":4,"children":[{"rank":1,"size":1,"children":[]},{"rank":2,"size":1,"children":[]},`+leaf+`]}`)),
+			okText(`{"rank":0,"size":4,"children":[{"rank":1,"size":1,"children":[]},`+
+				`{"rank":2,"size":1,"children":[]},`+leaf+`]}`)),
 		ask("overlay.topology: a child", 0, func() *codec.Message { return topology(3) }, okText(leaf)),
 		ask("overlay.topology: the own rank", 3, func() *codec.Message { return topology(3) }, okText(leaf)),
-		ask("overlay.topology: of the own rank, at the parent", 3, func() *codec.Message { return upstream(topology(3), 3) }, okText(leaf)),
+		ask("overlay.topology: of the own rank, at the parent", 3,
+			func() *codec.Message { return upstream(topology(3), 3) }, okText(leaf)),
 		ask("overlay.topology: a sibling", 3, func() *codec.Message { return topology(2) }, noRank),
 		ask("overlay.topology: the parent", 3, func() *codec.Message { return topology(0) }, noRank),
 		ask("overlay.topology: no such rank", 0, func() *codec.Message { return topology(77) }, noRank),
-		ask("overlay.topology: no rank", 0, func() *codec.Message { return rq("overlay.topology", obj{}) }, fails(71)),
-		{sec: "9", name: "overlay.topology: chain: a grandchild", run: func(c *convo) { c.dialChain(0).ask(topology(2), noRank) }},
+		ask("overlay.topology: no rank", 0, func() *codec.Message { return rq("overlay.topology", obj{}) },
+			fails(71)),
+		{sec: "9", name: "overlay.topology: chain: a grandchild",
+			run: func(c *convo) { c.dialChain(0).ask(topology(2), noRank) }},
 		{sec: "9", name: "overlay.topology: chain", run: func(c *convo) {
 			c.dialChain(1).ask(topology(2), okText(`{"rank":2,"size":2,"children":[`+leaf+`]}`))
 		}},
 		ask("overlay.health", 0, func() *codec.Message { return rq("overlay.health", nil) },
 			okShape(`{"rank":0,"status":"","duration":0,"children":[{"rank":0,"status":"","duration":0}]}`)),
-		ask("overlay.health: of a leaf", 0, func() *codec.Message { return at(rq("overlay.health", nil), 3) }, okLike(`^\{"rank":3,"status":"full","duration":[0-9.e-]+,"children":\[\]\}$`)),
-		ask("overlay.health: a payload without a NUL", 0, func() *codec.Message { return rqRaw("overlay.health", []byte("x")) }, fails(71)),
-		ask("overlay.stats-get", 0, func() *codec.Message { return rq("overlay.stats-get", nil) }, okLike(`"child-count":3,"child-connected":3,"parent-count":0,`)),
-		ask("overlay.stats-get: of a leaf", 3, func() *codec.Message { return rq("overlay.stats-get", nil) }, okLike(`"child-count":0,"child-connected":0,"parent-count":1,`)),
+		ask("overlay.health: of a leaf", 0, func() *codec.Message { return at(rq("overlay.health", nil), 3) },
+			okLike(`^\{"rank":3,"status":"full","duration":[0-9.e-]+,"children":\[\]\}$`)),
+		ask("overlay.health: a payload without a NUL", 0,
+			func() *codec.Message { return rqRaw("overlay.health", []byte("x")) }, fails(71)),
+		ask("overlay.stats-get", 0, func() *codec.Message { return rq("overlay.stats-get", nil) },
+			okLike(`"child-count":3,"child-connected":3,"parent-count":0,`)),
+		ask("overlay.stats-get: of a leaf", 3, func() *codec.Message { return rq("overlay.stats-get", nil) },
+			okLike(`"child-count":0,"child-connected":0,"parent-count":1,`)),
 
 		{sec: "9", name: "module.list: the modules that every instance has", run: func(c *convo) {
 			var list struct {
@@ -128,9 +140,12 @@ func instanceRows() []row {
 				}
 			}
 		}},
-		ask("module.list: of another rank", 0, func() *codec.Message { return at(rq("module.list", nil), 3) }, okShape(modulesShape)),
-		ask("module.list: a payload without a NUL", 0, func() *codec.Message { return rqRaw("module.list", []byte("x")) }, fails(71)),
-		ask("module.remove: no such module", 0, func() *codec.Message { return rq("module.remove", obj{"name": "conf-nosuch"}) }, fails(2)),
+		ask("module.list: of another rank", 0, func() *codec.Message { return at(rq("module.list", nil), 3) },
+			okShape(modulesShape)),
+		ask("module.list: a payload without a NUL", 0,
+			func() *codec.Message { return rqRaw("module.list", []byte("x")) }, fails(71)),
+		ask("module.remove: no such module", 0,
+			func() *codec.Message { return rq("module.remove", obj{"name": "conf-nosuch"}) }, fails(2)),
 		ask("module.load: no such file", 0, func() *codec.Message {
 			return rq("module.load", obj{"path": "/nonexistent/conf.so", "args": []string{}})
 		}, fails(2, "/nonexistent/conf.so: cannot open shared object file: No such file or directory")),
@@ -140,20 +155,25 @@ func instanceRows() []row {
 		ask("module.load: loaded already", 0, func() *codec.Message {
 			return rq("module.load", obj{"path": "overlay", "args": []string{}})
 		}, fails(17)),
-		ask("module.load: no arguments", 0, func() *codec.Message { return rq("module.load", obj{"path": "overlay"}) }, fails(71)),
+		ask("module.load: no arguments", 0,
+			func() *codec.Message { return rq("module.load", obj{"path": "overlay"}) }, fails(71)),
 		{sec: "9", name: "config.get: shows what the instance was configured with", run: func(c *convo) {
 			c.dial(0).ask(rq("config.get", nil), okText(`{"access":{"allow-guest-user":true}}`))
 		}},
 		{sec: "9", name: "config.get: empty if there is no configuration", run: func(c *convo) {
 			c.dialChain(0).ask(rq("config.get", nil), okText(`{}`))
 		}},
-		ask("config.get: of another rank", 3, func() *codec.Message { return rq("config.get", nil) }, okText(`{"access":{"allow-guest-user":true}}`)),
-		ask("config.load: at another rank", 3, func() *codec.Message { return rq("config.load", obj{"conform": obj{}}) },
+		ask("config.get: of another rank", 3, func() *codec.Message { return rq("config.get", nil) },
+			okText(`{"access":{"allow-guest-user":true}}`)),
+		ask("config.load: at another rank", 3,
+			func() *codec.Message { return rq("config.load", obj{"conform": obj{}}) },
 			fails(22, "configuration can only be changed on rank 0")),
-		ask("config.load: not an object", 0, func() *codec.Message { return rqText("config.load", "[]") }, fails(71, "error decoding config.load request")),
+		ask("config.load: not an object", 0, func() *codec.Message { return rqText("config.load", "[]") },
+			fails(71, "error decoding config.load request")),
 		{sec: "9", name: "config.load: config.get shows it, streaming everywhere", run: func(c *convo) {
 			p, w, far := c.dial(0), c.dial(0), c.dial(3)
-			const old, next = `{"access":{"allow-guest-user":true}}`, `{"access":{"allow-guest-user":true},"conform":{"a":1}}`
+			const old, next = `{"access":{"allow-guest-user":true}}`,
+				`{"access":{"allow-guest-user":true},"conform":{"a":1}}`
 			get := flagged(rq("config.get", nil), codec.FlagStreaming)
 			w.ask(get, okText(old))
 			far.ask(get, okText(old))
@@ -169,11 +189,14 @@ func instanceRows() []row {
 		ask("config.reload: at another rank", 3, func() *codec.Message { return rq("config.reload", nil) },
 			fails(22, "configuration can only be changed on rank 0")),
 		ask("config.reload: of no files", 0, func() *codec.Message { return rq("config.reload", nil) }, ok()),
-		ask("config.get: a payload without a NUL", 0, func() *codec.Message { return rqRaw("config.get", []byte("x")) }, fails(71)),
+		ask("config.get: a payload without a NUL", 0,
+			func() *codec.Message { return rqRaw("config.get", []byte("x")) }, fails(71)),
 
 		ask("connector-local.stats-get", 3, func() *codec.Message { return rq("connector-local.stats-get", nil) },
-			okShape(`{"server":{"clients":[{"uuid":"","userid":0,"pid":1,"txcount":0,"rxcount":0,"rxbacklog":0}],"connects":0},"allow_guest_user":true,"allow_root_owner":false}`)),
-		ask("connector-local.stats-get: a payload without a NUL", 0, func() *codec.Message { return rqRaw("connector-local.stats-get", []byte("x")) }, fails(71)),
+			okShape(`{"server":{"clients":[{"uuid":"","userid":0,"pid":1,"txcount":0,"rxcount":0,"rxbacklog":0}],`+
+				`"connects":0},"allow_guest_user":true,"allow_root_owner":false}`)),
+		ask("connector-local.stats-get: a payload without a NUL", 0,
+			func() *codec.Message { return rqRaw("connector-local.stats-get", []byte("x")) }, fails(71)),
 		{sec: "9", name: "connector-local.stats-get: the counts of a connection", run: func(c *convo) {
 			p := c.dial(0)
 			before := p.stats().Server.Connects
@@ -191,11 +214,13 @@ func instanceRows() []row {
 				c.Fatalf("no client sent 7 messages: %+v", s.Server.Clients)
 			}
 			cl := s.Server.Clients[i]
-			c.want("client", []int{int(cl.UserID), cl.PID, cl.RxCount, cl.RxBacklog}, []int{int(owner), os.Getpid(), 5, 0})
+			c.want("client", []int{int(cl.UserID), cl.PID, cl.RxCount, cl.RxBacklog},
+				[]int{int(owner), os.Getpid(), 5, 0})
 		}},
 		{sec: "9", name: "connector-local.stats-get: the policy", run: func(c *convo) {
 			flat, chain := c.dial(0).stats(), c.dialChain(0).stats()
-			c.want("guests and root", []bool{flat.Guests, flat.Root, chain.Guests, chain.Root}, []bool{true, false, false, false})
+			c.want("guests and root", []bool{flat.Guests, flat.Root, chain.Guests, chain.Root},
+				[]bool{true, false, false, false})
 		}},
 		{sec: "9", name: "connector-local.stats-get: each rank has its own clients", run: func(c *convo) {
 			p, q := c.dial(0), c.dial(3)
@@ -221,7 +246,9 @@ func instanceRows() []row {
 			p.ask(rq("content.store", nil), okRaw(empty[:]))
 			p.ask(rqRaw("content.load", empty[:]), ok())
 		}},
-		ask("content.load: unknown", 0, func() *codec.Message { return rqRaw("content.load", make([]byte, 20)) }, fails(2, "No such file or directory")),
-		ask("content.load: not the length of a hash", 0, func() *codec.Message { return rqRaw("content.load", []byte("x")) }, fails(71)),
+		ask("content.load: unknown", 0, func() *codec.Message { return rqRaw("content.load", make([]byte, 20)) },
+			fails(2, "No such file or directory")),
+		ask("content.load: not the length of a hash", 0,
+			func() *codec.Message { return rqRaw("content.load", []byte("x")) }, fails(71)),
 	}
 }

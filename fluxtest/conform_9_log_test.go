@@ -7,7 +7,8 @@ import (
 	"github.com/flux-sdk/flux/codec"
 )
 
-var logLine = regexp.MustCompile(`^<[0-9]+>1 [0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:]{8}\.[0-9]{6}Z [0-9]+ [^ ]+ [0-9]+ - - .+`)
+var logLine = regexp.MustCompile(`^<[0-9]+>1 [0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:]{8}\.[0-9]{6}Z ` +
+	`[0-9]+ [^ ]+ [0-9]+ - - .+`)
 
 // record is a request to log a line, wanting a response if it has a tag.
 func record(line string, tag uint32) *codec.Message {
@@ -35,7 +36,8 @@ func logRows() []row {
 		}
 	}
 	return []row{
-		one("9", "log.append: answered if it has a matchtag", 0, func() *codec.Message { return record("<48>1 - - - - - - x", 5) }, ok()),
+		one("9", "log.append: answered if it has a matchtag", 0,
+			func() *codec.Message { return record("<48>1 - - - - - - x", 5) }, ok()),
 		one("9", "log.append: any bytes", 0, func() *codec.Message { return record("\xff\x00", 5) }, ok()),
 		{sec: "9", name: "log.append: not answered without a matchtag", run: func(c *convo) {
 			p := c.dial(0)
@@ -80,14 +82,18 @@ func logRows() []row {
 			p.send(dmesg(9, obj{"follow": true, "nobacklog": true}))
 			p.quiet()
 			for _, line := range []string{
-				"<48>1 - 3 - - - - " + text + " of rank 3", "<48>1 - 1 - - - - " + text + " of rank 1", text + " of no form",
-				"<48>1 - 0 - - - -" + text, "48>1 - 0 - - - - " + text + " no bracket", "<64>1 - 0 - - - - " + text + " no such severity",
-				"<x>1 - 0 - - - - " + text + " no priority", "<48> - 0 - - - - " + text + " no version", "<48>1 - 0  - - - - " + text + " an empty field",
+				"<48>1 - 3 - - - - " + text + " of rank 3", "<48>1 - 1 - - - - " + text + " of rank 1",
+				text + " of no form",
+				"<48>1 - 0 - - - -" + text, "48>1 - 0 - - - - " + text + " no bracket", "<64>1 - 0 - - - - " +
+					text + " no such severity",
+				"<x>1 - 0 - - - - " + text + " no priority", "<48> - 0 - - - - " + text + " no version",
+				"<48>1 - 0  - - - - " + text + " an empty field",
 			} {
 				q.send(record(line, 0))
 			}
 			for _, line := range []string{
-				"<48>1 - 0 - - - - " + text + " a", "<0>1 - host - - - - " + text + " b", "<63>9 x 00 a b c [d e=\"f g\"] " + text + " c",
+				"<48>1 - 0 - - - - " + text + " a", "<0>1 - host - - - - " + text + " b",
+				"<63>9 x 00 a b c [d e=\"f g\"] " + text + " c",
 				"<48>1 - - - - - - " + text, "<48>1 - - - - - -  " + text,
 			} {
 				q.send(record(line, 0))
@@ -126,9 +132,12 @@ func logRows() []row {
 			c.want("errno", m.Errnum, 61)
 		}},
 		one("9", "log.dmesg: no follow", 0, func() *codec.Message { return dmesg(9, obj{}) }, fails(71)),
-		one("9", "log.dmesg: no payload", 0, func() *codec.Message { return flagged(rq("log.dmesg", nil), codec.FlagStreaming) }, fails(71)),
-		one("9", "log.dmesg: nobacklog is no boolean", 0, func() *codec.Message { return dmesg(9, obj{"follow": false, "nobacklog": 1}) }, fails(71)),
-		one("9", "log.stats-get", 0, func() *codec.Message { return rq("log.stats-get", nil) }, okShape(logStatsShape)),
+		one("9", "log.dmesg: no payload", 0,
+			func() *codec.Message { return flagged(rq("log.dmesg", nil), codec.FlagStreaming) }, fails(71)),
+		one("9", "log.dmesg: nobacklog is no boolean", 0,
+			func() *codec.Message { return dmesg(9, obj{"follow": false, "nobacklog": 1}) }, fails(71)),
+		one("9", "log.stats-get", 0, func() *codec.Message { return rq("log.stats-get", nil) },
+			okShape(logStatsShape)),
 		{sec: "9", name: "log.stats-get counts own records and others", run: func(c *convo) {
 			p := c.dial(2) // where nobody else logs
 			stats := func() (v struct{ Count, Local, Remote int }) {
@@ -140,7 +149,8 @@ func logRows() []row {
 			p.ask(record("<48>1 - 1 - - - - of rank 1", 5), ok())
 			p.ask(record("of no form", 5), ok())
 			after := stats()
-			c.want("counts", []int{after.Count - before.Count, after.Local - before.Local, after.Remote - before.Remote}, []int{1, 1, 2})
+			c.want("counts", []int{after.Count - before.Count, after.Local - before.Local,
+				after.Remote - before.Remote}, []int{1, 1, 2})
 		}},
 		{sec: "9", name: "log: grave records of other ranks come to rank 0, which keeps none", run: func(c *convo) {
 			p, q, text := c.dial(0), c.dial(3), c.name()
@@ -156,6 +166,7 @@ func logRows() []row {
 			}
 			p.quiet()
 		}},
-		one("9", "log has no other default methods", 0, func() *codec.Message { return rq("log.ping", obj{}) }, fails(38, "Unknown service method 'log.ping'")),
+		one("9", "log has no other default methods", 0, func() *codec.Message { return rq("log.ping", obj{}) },
+			fails(38, "Unknown service method 'log.ping'")),
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -209,7 +210,8 @@ func (p *talker) ask(req *codec.Message, w answer) *codec.Message {
 // check compares a response with its request and with what it is to say.
 func (p *talker) check(req, m *codec.Message, w answer) {
 	p.c.Helper()
-	user, roles, flags := owner, uint32(roleOwner|roleLocal), req.Flags&^codec.FlagPayload|codec.FlagTopic|codec.FlagRoute
+	user, roles, flags := owner, uint32(roleOwner|roleLocal),
+		req.Flags&^codec.FlagPayload|codec.FlagTopic|codec.FlagRoute
 	switch {
 	case byRouter(req.Topic):
 		user, roles, flags = codec.UserIDUnknown, roleOwner, codec.FlagTopic|codec.FlagRoute
@@ -244,7 +246,8 @@ func describe(m *codec.Message) string {
 
 // byRouter tells the four requests that the connector answers by itself.
 func byRouter(topic string) bool {
-	return topic == "event.subscribe" || topic == "event.unsubscribe" || topic == "service.add" || topic == "service.remove"
+	return topic == "event.subscribe" || topic == "event.unsubscribe" || topic == "service.add" ||
+		topic == "service.remove"
 }
 
 // subscribe subscribes and waits for that.
@@ -317,3 +320,5 @@ func (c *convo) frame(m *codec.Message) []byte {
 	}
 	return bytes.Clone(b)
 }
+
+func dec(n uint32) string { return strconv.FormatUint(uint64(n), 10) }

@@ -1,6 +1,9 @@
 package fluxtest_test
 
 import (
+	"os"
+	"path/filepath"
+
 	"github.com/flux-sdk/flux/codec"
 )
 
@@ -35,7 +38,8 @@ func guestRows() []row {
 			}
 		}},
 		{sec: "3.2", name: "guest: the owner's methods are refused, whatever it states", run: func(c *convo) {
-			c.guest(0).ask(by(setAttr("test.x", "1"), owner, roleOwner), fails(1, "Request requires owner credentials"))
+			c.guest(0).ask(by(setAttr("test.x", "1"), owner, roleOwner),
+				fails(1, "Request requires owner credentials"))
 		}},
 		{sec: "4.1", name: "guest: its disconnect notice bears its credentials", run: func(c *convo) {
 			svc, p := c.dial(0), c.guest(0)
@@ -78,7 +82,8 @@ func guestRows() []row {
 			p.subscribe(topic)
 			q.send(by(at(rq("event.publish", obj{"topic": topic, "flags": 32}), 0), guestUID, roleUser))
 			m := p.next()
-			c.want("event", []uint32{m.UserID, uint32(m.Flags)}, []uint32{guestUID, uint32(codec.FlagPrivate | codec.FlagTopic | codec.FlagRoute)})
+			c.want("event", []uint32{m.UserID, uint32(m.Flags)},
+				[]uint32{guestUID, uint32(codec.FlagPrivate | codec.FlagTopic | codec.FlagRoute)})
 		}},
 		{sec: "7.4", name: "guest: its own private event reaches it, and the owner", run: func(c *convo) {
 			p, q, topic := c.guest(0), c.dial(0), c.name()
@@ -142,4 +147,15 @@ func guestRows() []row {
 		}},
 	}
 	return rows
+}
+
+// openTo lets other users reach the sockets of an instance.
+func openTo(c *convo, b instance) {
+	c.Helper()
+	path := socketOf(b, 0)
+	for file, mode := range map[string]os.FileMode{filepath.Dir(path): 0o711, path: 0o777} {
+		if err := os.Chmod(file, mode); err != nil {
+			c.Fatal(err)
+		}
+	}
 }

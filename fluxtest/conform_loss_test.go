@@ -58,11 +58,14 @@ func lossRows() []row {
 			c.dialChain(1).ask(at(askRank(), 0), rankIs(0))
 		}},
 		{sec: "9", name: "overlay.health: lost children have an error", run: func(c *convo) {
-			c.dialChain(1).ask(rq("overlay.health", nil), okLike(`^\{"rank":1,"status":"degraded",.*\{"rank":2,"status":"lost","duration":[0-9.e-]+,"error":"[^"]+"`))
-			c.dialChain(0).ask(rq("overlay.health", nil), okLike(`^\{"rank":0,"status":"degraded",.*\{"rank":1,"status":"degraded","duration":[0-9.e-]+\}`))
+			c.dialChain(1).ask(rq("overlay.health", nil),
+				okLike(`^\{"rank":1,"status":"degraded",.*\{"rank":2,"status":"lost","duration":[0-9.e-]+,"error":"[^"]+"`))
+			c.dialChain(0).ask(rq("overlay.health", nil),
+				okLike(`^\{"rank":0,"status":"degraded",.*\{"rank":1,"status":"degraded","duration":[0-9.e-]+\}`))
 		}},
 		{sec: "9", name: "overlay.stats-get: a child is not connected", run: func(c *convo) {
-			c.dialChain(1).ask(rq("overlay.stats-get", nil), okLike(`"child-count":1,"child-connected":0,"parent-count":1,`))
+			c.dialChain(1).ask(rq("overlay.stats-get", nil),
+				okLike(`"child-count":1,"child-connected":0,"parent-count":1,`))
 		}},
 	}
 }

@@ -42,7 +42,7 @@ func conformRows() []row {
 		disconnectRows(), cancelRows(), payloadRows(), rpcRows(), errorRows(),
 		subscribeRows(), publishRows(), deliveryRows(), registerRows(), serveRows(),
 		accessRows(), attrRows(), defaultRows(), brokerRows(), logRows(), groupRows(), instanceRows(),
-		guestRows(), lossRows(),
+		nulRows(), guestRows(), lossRows(),
 	)
 }
 
@@ -65,7 +65,8 @@ type target struct {
 func embeddedTarget(t *testing.T) *target {
 	return &target{
 		name: embeddedOne,
-		flat: fluxtest.New(t, fluxtest.Size(4), fluxtest.FanOut(32), fluxtest.AllowGuests(), fluxtest.HeartbeatEvery(time.Second)),
+		flat: fluxtest.New(t, fluxtest.Size(4), fluxtest.FanOut(32), fluxtest.AllowGuests(),
+			fluxtest.HeartbeatEvery(time.Second)),
 		chain: sync.OnceValue(func() instance {
 			return fluxtest.New(t, fluxtest.Size(4), fluxtest.FanOut(1))
 		}),

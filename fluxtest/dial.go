@@ -4,36 +4,53 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"net/url"
 	"os"
-	"strconv"
-	"strings"
-	"sync"
 
+	"github.com/flux-sdk/flux"
+	"github.com/flux-sdk/flux/fluxtest/internal/router"
 	"github.com/flux-sdk/flux/internal/framing"
 	"github.com/flux-sdk/flux/transport"
 )
 
-// DialOption says who a connection of [Broker.Dial] is.
-type DialOption func(*dialing)
+// DialOption says who a connection of [Broker.Dial] is, and at which rank. It can
+// be given to [Broker.Client] as well, which is why it is a [flux.DialOption]; to
+// [flux.Dial] itself it means nothing.
+type DialOption interface {
+	flux.DialOption
+	applyPeer(*peer)
+}
 
-type dialing struct {
-	rank uint32
-	who  peer
+// peer is who connects, and where.
+type peer struct {
+	rank   uint32
+	as     router.Peer
+	stated bool // as is not just this process
+}
+
+type dialOption struct {
+	flux.DialOption // of no effect
+	apply           func(*peer)
+}
+
+func (o dialOption) applyPeer(p *peer) { o.apply(p) }
+
+func newDialOption(apply func(*peer)) DialOption {
+	return dialOption{flux.WithInterceptors(), apply}
 }
 
 // AtRank connects to a rank other than 0.
-func AtRank(rank uint32) DialOption { return func(d *dialing) { d.rank = rank } }
+func AtRank(rank uint32) DialOption { return newDialOption(func(p *peer) { p.rank = rank }) }
 
 // AsUser connects as another user, with what roles the broker's policy gives.
-func AsUser(uid uint32) DialOption { return func(d *dialing) { d.who.uid = uid } }
+func AsUser(uid uint32) DialOption { return AsRoles(uid, 0) }
 
 // AsGuest connects as a user with the role of a guest, whatever the policy.
-func AsGuest(uid uint32) DialOption { return AsRoles(uid, roleUser) }
+func AsGuest(uid uint32) DialOption { return AsRoles(uid, uint32(flux.RoleUser)) }
 
-// AsRoles connects as a user with the given roles, whatever the policy.
+// AsRoles connects as a user with the given roles, whatever the policy. Without
+// any it is [AsUser].
 func AsRoles(uid, roles uint32) DialOption {
-	return func(d *dialing) { d.who.uid, d.who.roles = uid, roles }
+	return newDialOption(func(p *peer) { p.as.UserID, p.as.Roles, p.stated = uid, roles, true })
 }
 
 // Dial makes a connection in this process, past any socket: to rank 0 as the
@@ -52,16 +69,19 @@ func (b *Broker) Dial(ctx context.Context, opts ...DialOption) (transport.Conn, 
 // DialBytes is [Broker.Dial] for the bare byte stream, behind the handshake, on
 // which a test can write what no client would.
 func (b *Broker) DialBytes(ctx context.Context, opts ...DialOption) (io.ReadWriteCloser, error) {
-	d := dialing{who: peer{uid: b.cfg.owner, pid: os.Getpid()}}
-	for _, opt := range opts {
-		opt(&d)
+	p := peer{as: router.Peer{UserID: b.cfg.owner, PID: os.Getpid()}}
+	for i, opt := range opts {
+		if opt == nil {
+			return nil, fmt.Errorf("fluxtest: Dial: option %d of %d is nil", i+1, len(opts))
+		}
+		opt.applyPeer(&p)
 	}
-	inst := b.inst.Load()
-	if d.rank >= uint32(len(inst.ranks)) {
-		return nil, fmt.Errorf("fluxtest: no rank %d in an instance of %d", d.rank, len(inst.ranks))
+	ranks := b.inst.Load().Ranks()
+	if p.rank >= uint32(len(ranks)) {
+		return nil, fmt.Errorf("fluxtest: no rank %d in an instance of %d", p.rank, len(ranks))
 	}
 	near, far := framing.BytePipe()
-	if !b.start(func() { inst.ranks[d.rank].welcomePipe(far, d.who) }) {
+	if !b.start(func() { ranks[p.rank].Welcome(far, p.as) }) {
 		return nil, ErrClosed
 	}
 	if err := shake(ctx, near); err != nil {
@@ -85,64 +105,4 @@ func shake(ctx context.Context, s io.ReadWriteCloser) error {
 		return &transport.HandshakeError{Errno: b[0]}
 	}
 	return nil
-}
-
-// scheme is that of the URIs of brokers without sockets.
-const scheme = "fluxtest"
-
-// brokers are those that URIs can name.
-var brokers struct {
-	sync.Mutex
-	last uint64
-	byID map[uint64]*Broker
-}
-
-func init() { transport.Register(scheme, dialScheme) }
-
-func register(b *Broker) {
-	brokers.Lock()
-	defer brokers.Unlock()
-	if brokers.byID == nil {
-		brokers.byID = make(map[uint64]*Broker)
-	}
-	brokers.last++
-	b.id = brokers.last
-	brokers.byID[b.id] = b
-}
-
-func unregister(b *Broker) {
-	brokers.Lock()
-	defer brokers.Unlock()
-	delete(brokers.byID, b.id)
-}
-
-// dialScheme dials fluxtest://ID/RANK, with ?uid=N for another user.
-func dialScheme(ctx context.Context, uri transport.URI, cfg transport.Config) (transport.Conn, error) {
-	path, query, _ := strings.Cut(uri.Path, "?")
-	idText, rankText, _ := strings.Cut(path, "/")
-	id, err1 := strconv.ParseUint(idText, 10, 64)
-	rank, err2 := strconv.ParseUint(rankText, 10, 32)
-	values, err3 := url.ParseQuery(query)
-	if err1 != nil || err2 != nil || err3 != nil {
-		return nil, fmt.Errorf("%w %q: want %s://BROKER/RANK", transport.ErrInvalidURI, uri, scheme)
-	}
-	opts := []DialOption{AtRank(uint32(rank))}
-	if values.Has("uid") {
-		uid, err := strconv.ParseUint(values.Get("uid"), 10, 32)
-		if err != nil {
-			return nil, fmt.Errorf("%w %q: uid is not a number", transport.ErrInvalidURI, uri)
-		}
-		opts = append(opts, AsUser(uint32(uid)))
-	}
-	brokers.Lock()
-	b := brokers.byID[id]
-	brokers.Unlock()
-	if b == nil {
-		return nil, fmt.Errorf("%s: %w", uri, ErrClosed)
-	}
-	s, err := b.DialBytes(ctx, opts...)
-	if err != nil {
-		return nil, err
-	}
-	return transport.NewConn(s, cfg), nil
 }

@@ -18,8 +18,12 @@
 // Instances of several ranks ([Size]) with a tree between them, routing and its
 // errors, credentials and roles, events, client services, disconnect and
 // cancel, and the broker's own services that clients use (attr, log, groups,
-// overlay, state-machine and so on). Anything else is scripted with
-// [Broker.Handle].
+// overlay, state-machine and so on). For anything else there are two ways: a
+// handler of the program is served with [Broker.Serve], and answers, errors and
+// silence are scripted with [Broker.Handle].
+//
+// Clients are the instance owner's, or anybody's with [AsUser], [AsGuest] and
+// [AsRoles].
 //
 // # What it breaks on request
 //
@@ -30,8 +34,9 @@
 //
 // # What it shows
 //
-// Everything that clients sent is recorded ([Broker.Requests],
-// [Broker.Await]), and a test whose connections outlive it fails.
+// Everything that clients sent is recorded ([Broker.Requests]), and a test waits
+// for it instead of sleeping ([Broker.AwaitRequest], [Broker.AwaitSubscribed]). A
+// test whose connections outlive it fails.
 //
 // It is never a deployment: nothing is stored, and nothing is fast on purpose
 // except the forwarding of messages.

@@ -18,10 +18,10 @@ func tags(w *wire, n int) []uint32 {
 	for i := range n {
 		list = append(list, request("attr.get", uint32(i+1), obj{"name": "rank"}))
 	}
-	w.send(list...)
+	w.Send(list...)
 	advance(time.Minute) // whatever is held comes
 	var out []uint32
-	for m := w.take(); m != nil; m = w.take() {
+	for m := w.Take(); m != nil; m = w.Take() {
 		out = append(out, m.Matchtag)
 	}
 	return out
@@ -57,7 +57,8 @@ func TestMessageFaults(t *testing.T) {
 		t.Errorf("different seeds give the same faults")
 	}
 	for _, f := range []fluxtest.Faults{{Duplicate: 0.5}, {DuplicateSent: 0.5}} {
-		if got := run(f); len(got) < 260 || len(got) > 340 || !slices.IsSorted(got) || len(slices.Compact(got)) != 200 {
+		if got := run(f); len(got) < 260 || len(got) > 340 || !slices.IsSorted(got) ||
+			len(slices.Compact(got)) != 200 {
 			t.Errorf("half doubled: %v", got)
 		}
 	}
@@ -91,13 +92,13 @@ func TestReorderKeepsStreams(t *testing.T) {
 		w := dialWire(t, b)
 		subscribed(t, w, "e")
 		b.SetFaults(fluxtest.Faults{Seed: 3, Reorder: 0.5})
-		w.send(flagged(request("calc.watch", 1, nil), codec.FlagStreaming))
+		w.Send(flagged(request("calc.watch", 1, nil), codec.FlagStreaming))
 		for range 50 {
 			b.Emit("e", nil)
 		}
 		advance(time.Minute)
 		i, seq := 0, uint32(0)
-		for m := w.take(); m != nil; m = w.take() {
+		for m := w.Take(); m != nil; m = w.Take() {
 			switch {
 			case m.Type == codec.TypeEvent:
 				if m.Sequence != seq+1 {
@@ -129,12 +130,12 @@ func TestByteFaults(t *testing.T) {
 		b.SetFaults(fluxtest.Faults{Latency: time.Second})
 		tags(w, 1) // the read that waits has no latency yet
 		start := time.Now()
-		w.send(request("attr.get", 1, obj{"name": "rank"}))
-		w.none()
+		w.Send(request("attr.get", 1, obj{"name": "rank"}))
+		w.None()
 		advance(2*time.Second - 1)
-		w.none()
+		w.None()
 		advance(1)
-		w.next()
+		w.Next()
 		if d := time.Since(start); d != 2*time.Second {
 			t.Errorf("%v, want 2s", d)
 		}
@@ -201,50 +202,50 @@ func TestStall(t *testing.T) {
 		w, other := dialWire(t, b), dialWire(t, b)
 		ask := request("attr.get", 1, obj{"name": "rank"})
 		b.Stall(fluxtest.Reads)
-		w.send(ask)
-		w.none()
+		w.Send(ask)
+		w.None()
 		if n := len(b.Requests()); n != 0 {
 			t.Errorf("%d requests handled", n)
 		}
 		b.Resume()
-		w.next()
+		w.Next()
 
 		b.Stall(fluxtest.Writes)
-		w.send(ask)
-		w.none()
+		w.Send(ask)
+		w.None()
 		if n := len(b.Requests()); n != 2 {
 			t.Errorf("%d requests handled", n)
 		}
 		b.Resume()
-		w.next()
+		w.Next()
 
 		// What cannot be written piles up here, and is counted.
 		b.Conns()[0].Stall(fluxtest.Writes)
 		subscribed(t, other, "e")
-		w.send(request("event.subscribe", 1, obj{"topic": "e"}))
+		w.Send(request("event.subscribe", 1, obj{"topic": "e"}))
 		for range 1000 {
 			b.Emit("e", make([]byte, 10000))
 		}
 		for range 1000 {
-			other.next()
+			other.Next()
 		}
-		w.none()
-		m := other.call(request("connector-local.stats-get", 1, nil))
+		w.None()
+		m := other.Call(request("connector-local.stats-get", 1, nil))
 		if text, _ := codec.TextPayload(m.Payload); !backlog.MatchString(text) {
 			t.Error(text)
 		}
 		b.Conns()[0].Resume()
-		want(t, w.next(), 0, "")
+		want(t, w.Next(), 0, "")
 		for range 1000 {
-			w.next()
+			w.Next()
 		}
 
 		// A stalled connection can be ended.
 		b.Stall()
-		w.send(ask)
+		w.Send(ask)
 		b.Disconnect()
-		if !w.ended() || !other.ended() {
-			t.Errorf("ended: %v, %v", w.ended(), other.ended())
+		if !w.Ended() || !other.Ended() {
+			t.Errorf("ended: %v, %v", w.Ended(), other.Ended())
 		}
 		b.Resume()
 	})
@@ -256,32 +257,51 @@ func TestRestart(t *testing.T) {
 		uri := b.URI()
 		w := dialWire(t, b)
 		subscribed(t, w, "e")
-		want(t, w.call(request("service.add", 1, obj{"service": "svc"})), 0, "")
+		want(t, w.Call(request("service.add", 1, obj{"service": "svc"})), 0, "")
 		b.Emit("e", nil)
-		w.next()
+		w.Next()
 		before := b.Conns()[0].UUID()
 		if err := b.Restart(); err != nil {
 			t.Fatal(err)
 		}
-		if !w.ended() {
+		if !w.Ended() {
 			t.Errorf("the connection survived")
 		}
 		w = dialWire(t, b)
-		want(t, w.call(request("svc.x", 1, nil)), 38, "No service matching svc.x is registered")
+		want(t, w.Call(request("svc.x", 1, nil)), 38, "No service matching svc.x is registered")
 		if b.URI() != uri || b.Conns()[0].UUID() == before {
 			t.Errorf("URI %s, was %s", b.URI(), uri)
 		}
-		want(t, w.call(request("calc.add", 1, nil)), 0, "")
+		want(t, w.Call(request("calc.add", 1, nil)), 0, "")
 		if seq := b.Emit("e", nil); seq != 1 {
 			t.Errorf("event %d, want 1", seq)
 		}
-		w.none()
+		w.None()
 		if err := b.Up(); err != nil {
 			t.Errorf("Up of what is up: %v", err)
 		}
 		b.Close()
 		if err := b.Up(); err == nil {
 			t.Errorf("Up after Close")
+		}
+	})
+}
+
+// An event that is doubled comes twice to a subscription, with one number.
+func TestDuplicateEvents(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := fluxtest.New(t, fluxtest.InProcess(), fluxtest.WithFaults(fluxtest.Faults{
+			Duplicate: 1, Match: func(m *codec.Message) bool { return m.Type == codec.TypeEvent },
+		}))
+		events, err := b.Client().Subscribe(t.Context(), "ev")
+		if err != nil {
+			t.Fatal(err)
+		}
+		seq := b.Emit("ev.x", nil)
+		for range 2 {
+			if e := <-events; e.Seq() != seq || e.Err() != nil {
+				t.Errorf("event %d, %v, want %d", e.Seq(), e.Err(), seq)
+			}
 		}
 	})
 }

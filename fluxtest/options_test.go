@@ -18,6 +18,8 @@ func TestOptionErrors(t *testing.T) {
 		"no ranks":      fluxtest.Size(0),
 		"no children":   fluxtest.FanOut(0),
 		"unknown state": fluxtest.State("running"),
+		"large errno":   fluxtest.WithFaults(fluxtest.Faults{Refuse: 524}),
+		"negative":      fluxtest.WithFaults(fluxtest.Faults{Refuse: -1}),
 	} {
 		if b, err := fluxtest.Start(opt); err == nil {
 			t.Errorf("%s: started", name)
@@ -29,6 +31,25 @@ func TestOptionErrors(t *testing.T) {
 		t.Errorf("started without a directory")
 		b.Close()
 	}
+}
+
+func TestNilOptions(t *testing.T) {
+	panics := func(what, text string, f func()) {
+		t.Helper()
+		defer func() {
+			if p := recover(); p != text {
+				t.Errorf("%s: panic %v, want %q", what, p, text)
+			}
+		}()
+		f()
+	}
+	panics("Start", "fluxtest: option 2 of 2 is nil", func() { fluxtest.Start(fluxtest.Size(1), nil) })
+	b := fluxtest.New(t, fluxtest.InProcess())
+	if _, err := b.Dial(t.Context(), nil); err == nil || err.Error() != "fluxtest: Dial: option 1 of 1 is nil" {
+		t.Errorf("Dial: %v", err)
+	}
+	panics("SetFaults", "fluxtest: Faults.Refuse is 524: want an errno from 1 to 255, or 0 for none",
+		func() { b.SetFaults(fluxtest.Faults{Refuse: 524}) })
 }
 
 // The sockets are private, and their paths short whatever TMPDIR is.
@@ -54,15 +75,16 @@ func TestSocketDir(t *testing.T) {
 // A socket's client is who the system says, unless the test says otherwise.
 func TestMapCred(t *testing.T) {
 	uid := uint32(os.Getuid())
-	b := fluxtest.New(t, fluxtest.Size(2), fluxtest.AllowGuests(), fluxtest.MapCred(func(rank uint32, c transport.Cred) transport.Cred {
-		if c.UID != uid || c.PID != os.Getpid() {
-			t.Errorf("%+v, want userid %d and pid %d", c, uid, os.Getpid())
-		}
-		if rank == 1 {
-			c.UID = 4242
-		}
-		return c
-	}))
+	b := fluxtest.New(t, fluxtest.Size(2), fluxtest.AllowGuests(),
+		fluxtest.MapCred(func(rank uint32, c transport.Cred) transport.Cred {
+			if c.UID != uid || c.PID != os.Getpid() {
+				t.Errorf("%+v, want userid %d and pid %d", c, uid, os.Getpid())
+			}
+			if rank == 1 {
+				c.UID = 4242
+			}
+			return c
+		}))
 	for rank, id := range []uint32{uid, 4242} {
 		c := dialTest(t, b.URIOf(uint32(rank)))
 		defer c.Close()
@@ -85,8 +107,8 @@ func TestMapCred(t *testing.T) {
 func TestWithFaults(t *testing.T) {
 	bubble(t, func(t *testing.T, b *fluxtest.Broker) {
 		w := dialWire(t, b)
-		w.send(request("attr.get", 1, obj{"name": "rank"}))
-		w.none()
+		w.Send(request("attr.get", 1, obj{"name": "rank"}))
+		w.None()
 	}, fluxtest.WithFaults(fluxtest.Faults{Drop: 1}))
 }
 
@@ -95,9 +117,9 @@ func TestHeartbeatEvery(t *testing.T) {
 		w := dialWire(t, b)
 		subscribed(t, w, "heartbeat.pulse")
 		for seq := range uint32(3) {
-			w.none()
+			w.None()
 			advance(2 * time.Second)
-			if m := w.next(); m.Sequence != seq+1 || m.HasPayload() {
+			if m := w.Next(); m.Sequence != seq+1 || m.HasPayload() {
 				t.Errorf("%s, sequence %d", show(m), m.Sequence)
 			}
 		}
@@ -122,43 +144,4 @@ func TestSeed(t *testing.T) {
 	if a[0] != b[0] || a[1] != b[1] || a[0] == a[1] || a[0] == c[0] || len(a[0]) != 36 {
 		t.Errorf("%q, %q, %q", a, b, c)
 	}
-}
-
-// What takes no argument takes any text, and nothing that is no text.
-func TestMethodsWithoutArguments(t *testing.T) {
-	bubble(t, func(t *testing.T, b *fluxtest.Broker) {
-		w := dialWire(t, b)
-		for _, topic := range []string{
-			"broker.stats-get", "broker.stats-clear", "broker.rusage", "state-machine.get", "state-machine.wait",
-			"overlay.health", "overlay.stats-get", "groups.stats-get", "config.get", "attr.list", "module.list",
-			"state-machine.monitor", "connector-local.stats-get",
-		} {
-			if m := w.call(request(topic, 1, "not JSON")); m.Errnum != 0 {
-				t.Errorf("%s", show(m))
-			}
-			if m := w.call(request(topic, 1, []byte("no NUL"))); m.Errnum != 71 || m.HasPayload() {
-				t.Errorf("%s", show(m))
-			}
-		}
-		want(t, w.call(request("groups.stats-get", 1, nil)), 0, `{"subtree":{"broker.online":"0","broker.torpid":""}}`)
-	})
-}
-
-func TestLogRing(t *testing.T) {
-	bubble(t, func(t *testing.T, b *fluxtest.Broker) {
-		for range 3000 {
-			b.Log(0, 7, "app", "x")
-		}
-		b.Log(0, 7, "app", "last")
-		w := dialWire(t, b)
-		w.send(flagged(request("log.dmesg", 1, obj{"follow": false}), codec.FlagStreaming))
-		n, last := 0, ""
-		for m := w.next(); m.Errnum == 0; m = w.next() {
-			n++
-			last, _ = codec.TextPayload(m.Payload)
-		}
-		if n != 1024 || !strings.HasSuffix(last, "last") {
-			t.Errorf("%d records, %q", n, last)
-		}
-	})
 }

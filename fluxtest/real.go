@@ -3,6 +3,7 @@ package fluxtest
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"fmt"
 	"io"
 	"os"
@@ -11,6 +12,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/flux-sdk/flux"
 )
 
 // RequireRealEnv is the environment variable that, if not empty, makes [Real]
@@ -146,6 +149,30 @@ func (r *RealBroker) URIOf(rank uint32) string {
 
 // Size is the number of ranks.
 func (r *RealBroker) Size() int { return r.size }
+
+// Client returns a new client of rank 0. It is closed when the test ends. Options
+// of this package, such as [AsGuest], fail the test.
+func (r *RealBroker) Client(opts ...flux.DialOption) *flux.Client {
+	r.tb.Helper()
+	return r.ClientAt(0, opts...)
+}
+
+// ClientAt is [RealBroker.Client] for another rank.
+func (r *RealBroker) ClientAt(rank uint32, opts ...flux.DialOption) *flux.Client {
+	r.tb.Helper()
+	for _, opt := range opts {
+		if _, ok := opt.(DialOption); ok {
+			r.tb.Fatalf("fluxtest: Client: a real instance finds out by itself who connects; AsUser and its like are not for it")
+			return nil
+		}
+	}
+	c, err := flux.Dial(context.Background(), r.URIOf(rank), opts...)
+	if err != nil {
+		r.tb.Fatalf("fluxtest: Client: %v", err)
+	}
+	r.tb.Cleanup(func() { c.Close() })
+	return c
+}
 
 // tail keeps the end of what is written to it.
 type tail struct {

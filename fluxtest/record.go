@@ -2,9 +2,11 @@ package fluxtest
 
 import (
 	"context"
+	"slices"
 	"sync"
 
 	"github.com/flux-sdk/flux/codec"
+	"github.com/flux-sdk/flux/fluxtest/internal/router"
 )
 
 const (
@@ -23,12 +25,13 @@ type Received struct {
 type recorder struct {
 	max int
 
+	// Guarded by mu.
 	mu      sync.Mutex
 	ring    []received // grows to max, then wraps
 	at      int        // the oldest, once it wraps
 	bytes   int
-	total   uint64 // messages ever
-	arrived chan struct{}
+	total   uint64        // messages ever
+	arrived chan struct{} // closed by the next message; nil while nobody waits
 }
 
 type received struct {
@@ -37,17 +40,14 @@ type received struct {
 	m    codec.Message
 }
 
-func (rec *recorder) init(max int) { rec.max = max }
-
-func (rec *recorder) add(c *Conn, m *codec.Message) {
-	if rec.max <= 0 {
-		return
-	}
-	kept := clone(m)
+// add records a message of a client. Its payload is shared, as nothing changes
+// that.
+func (rec *recorder) add(c *router.Conn, m *codec.Message) {
+	kept := *m
 	rec.mu.Lock()
 	defer rec.mu.Unlock()
 	rec.total++
-	e := received{c.num, c.r.n, *kept}
+	e := received{c.Number(), c.Rank(), kept}
 	if len(rec.ring) < rec.max {
 		rec.ring = append(rec.ring, e)
 	} else {
@@ -56,7 +56,7 @@ func (rec *recorder) add(c *Conn, m *codec.Message) {
 		rec.at = (rec.at + 1) % len(rec.ring)
 	}
 	if rec.bytes += len(m.Payload); rec.bytes > recordBytes {
-		rec.shrink()
+		rec.shrinkLocked()
 	}
 	if rec.arrived != nil {
 		close(rec.arrived)
@@ -64,8 +64,8 @@ func (rec *recorder) add(c *Conn, m *codec.Message) {
 	}
 }
 
-// shrink forgets the older half.
-func (rec *recorder) shrink() {
+// shrinkLocked forgets the older half.
+func (rec *recorder) shrinkLocked() {
 	n := len(rec.ring)
 	kept := make([]received, 0, n/2+1)
 	rec.bytes = 0
@@ -146,4 +146,25 @@ func (b *Broker) AwaitRequest(ctx context.Context, topic string) (Received, erro
 	return b.Await(ctx, func(r Received) bool {
 		return r.Message.Type == codec.TypeRequest && r.Message.Topic == topic
 	})
+}
+
+// AwaitSubscribed waits until some client is subscribed to events with a prefix,
+// which is the one that it subscribed to: a subscription to "a" is none to "a.b".
+// It returns at once if there is such a subscription. The error is the cause of
+// ctx's end, or [ErrClosed].
+func (b *Broker) AwaitSubscribed(ctx context.Context, prefix string) error {
+	subscribed := func(c *Conn) bool { return slices.Contains(c.Subscriptions(), prefix) }
+	for {
+		more := b.router.Subscribed()
+		if slices.ContainsFunc(b.Conns(), subscribed) {
+			return nil
+		}
+		select {
+		case <-more:
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-b.done.Done():
+			return ErrClosed
+		}
+	}
 }

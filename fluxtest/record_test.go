@@ -19,8 +19,8 @@ var backlog = regexp.MustCompile(`"rxbacklog":(9[0-9][0-9]|1001)`)
 func TestRequests(t *testing.T) {
 	bubble(t, func(t *testing.T, b *fluxtest.Broker) {
 		w, low := dialWire(t, b), dialWire(t, b, fluxtest.AtRank(1))
-		w.send(request("attr.get", 7, obj{"name": "rank"}), codec.NewEvent("e"))
-		low.send(request("x.y", 8, nil))
+		w.Send(request("attr.get", 7, obj{"name": "rank"}), codec.NewEvent("e"))
+		low.Send(request("x.y", 8, nil))
 		reqs := b.Requests()
 		if len(reqs) != 2 || len(b.Messages()) != 3 {
 			t.Fatalf("%d requests, %d messages", len(reqs), len(b.Messages()))
@@ -35,12 +35,12 @@ func TestRequests(t *testing.T) {
 		if r := reqs[1]; r.Conn != 2 || r.Rank != 1 || r.Message.Topic != "x.y" {
 			t.Errorf("%+v %s", r, show(r.Message))
 		}
-		w.next()
-		low.next()
+		w.Next()
+		low.Next()
 
 		// The newest are kept.
 		for i := range 10 {
-			w.send(request(fmt.Sprintf("n.%d", i), 0, nil))
+			w.Send(request(fmt.Sprintf("n.%d", i), 0, nil))
 		}
 		var topics []string
 		for _, r := range b.Requests() {
@@ -57,7 +57,7 @@ func TestRecordIsBoundInBytes(t *testing.T) {
 		w := dialWire(t, b)
 		m := flagged(request("x.y", 0, make([]byte, 1<<20)), codec.FlagNoResponse)
 		for range 100 {
-			w.send(m)
+			w.Send(m)
 		}
 		if n := len(b.Requests()); n < 16 || n > 32 {
 			t.Errorf("%d requests of 1 MiB", n)
@@ -68,7 +68,7 @@ func TestRecordIsBoundInBytes(t *testing.T) {
 func TestAwait(t *testing.T) {
 	bubble(t, func(t *testing.T, b *fluxtest.Broker) {
 		w := dialWire(t, b)
-		w.send(request("a.b", 1, nil))
+		w.Send(request("a.b", 1, nil))
 		if r, err := b.AwaitRequest(t.Context(), "a.b"); err != nil || r.Message.Matchtag != 1 {
 			t.Errorf("%+v, %v", r, err)
 		}
@@ -80,8 +80,8 @@ func TestAwait(t *testing.T) {
 			}
 			got <- err
 		}()
-		w.send(request("c.d", 2, nil))
-		w.send(request("c.d", 3, nil))
+		w.Send(request("c.d", 2, nil))
+		w.Send(request("c.d", 3, nil))
 		if err := <-got; err != nil {
 			t.Error(err)
 		}
@@ -100,6 +100,59 @@ func TestAwait(t *testing.T) {
 			t.Errorf("error %v", err)
 		}
 	})
+}
+
+func TestAwaitSubscribed(t *testing.T) {
+	bubble(t, func(t *testing.T, b *fluxtest.Broker) {
+		got := make(chan error, 1)
+		wait := func(ctx context.Context, prefix string) {
+			go func() { got <- b.AwaitSubscribed(ctx, prefix) }()
+			synctest.Wait()
+		}
+		none := func(what string) {
+			t.Helper()
+			synctest.Wait()
+			select {
+			case err := <-got:
+				t.Fatalf("%s: AwaitSubscribed returned %v", what, err)
+			default:
+			}
+		}
+		low := dialWire(t, b, fluxtest.AtRank(1))
+		wait(t.Context(), "a.b")
+		none("no subscription")
+		subscribed(t, low, "a", "a.b.c")
+		none("other prefixes")
+		subscribed(t, low, "a.b")
+		if err := <-got; err != nil {
+			t.Error(err)
+		}
+		wait(t.Context(), "a")
+		if err := <-got; err != nil {
+			t.Errorf("one that was there before: %v", err)
+		}
+		low.Call(request("event.unsubscribe", 1, obj{"topic": "a"}))
+		wait(t.Context(), "a")
+		none("unsubscribed")
+		if err := b.Restart(); err != nil {
+			t.Fatal(err)
+		}
+		none("restarted")
+		subscribed(t, dialWire(t, b), "a")
+		if err := <-got; err != nil {
+			t.Errorf("after a restart: %v", err)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		if err := b.AwaitSubscribed(ctx, "never"); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("error %v", err)
+		}
+		wait(t.Context(), "never")
+		b.Close()
+		if err := <-got; !errors.Is(err, fluxtest.ErrClosed) {
+			t.Errorf("error %v", err)
+		}
+	}, fluxtest.Size(2))
 }
 
 // spy is a TB that notes what is said.
@@ -132,7 +185,7 @@ func TestLeaks(t *testing.T) {
 		b := fluxtest.New(tb, fluxtest.InProcess(), fluxtest.Owner(0))
 		w := dialWire(t, b)
 		subscribed(t, w, "b", "a")
-		w.call(request("service.add", 1, obj{"service": "svc"}))
+		w.Call(request("service.add", 1, obj{"service": "svc"}))
 		tb.end()
 		if len(tb.said) != 1 || tb.said[0] != "fluxtest: 1 connections outlive the test:\n"+
 			"\tconnection 1 at rank 0, userid 0, subscribed to [\"a\" \"b\"], with services [\"svc\"]" {
@@ -147,7 +200,7 @@ func TestLeaks(t *testing.T) {
 		b = fluxtest.New(tb, fluxtest.InProcess())
 		w = dialWire(t, b)
 		b.Stall()
-		time.AfterFunc(time.Second, func() { w.conn.Close() })
+		time.AfterFunc(time.Second, func() { w.Conn.Close() })
 		tb.end()
 		if len(tb.said) != 0 {
 			t.Errorf("%q", tb.said)
@@ -162,7 +215,8 @@ func TestRealSkipsLoudly(t *testing.T) {
 	t.Setenv("PATH", "")
 	t.Setenv(fluxtest.RequireRealEnv, "")
 	tb := &spy{T: t}
-	if fluxtest.Real(tb, 1) != nil || tb.failed || len(tb.said) != 1 || !strings.Contains(tb.said[0], "NOT TESTED against a real Flux: TestRealSkipsLoudly") {
+	if fluxtest.Real(tb, 1) != nil || tb.failed || len(tb.said) != 1 || !strings.Contains(tb.said[0],
+		"NOT TESTED against a real Flux: TestRealSkipsLoudly") {
 		t.Errorf("%q", tb.said)
 	}
 	t.Setenv(fluxtest.RequireRealEnv, "1")

@@ -6,11 +6,11 @@ import (
 	"os/exec"
 	"slices"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/flux-sdk/flux/codec"
 	"github.com/flux-sdk/flux/fluxtest"
+	"github.com/flux-sdk/flux/fluxtest/internal/wiretest"
 	"github.com/flux-sdk/flux/internal/capture"
 	"github.com/flux-sdk/flux/transport"
 )
@@ -29,11 +29,11 @@ type replay struct {
 
 // player is one connection of a replay.
 type player interface {
-	send(...*codec.Message)
-	take() *codec.Message // what has come, nil if nothing has
-	putBack([]*codec.Message)
-	hangUp()
-	ended() bool
+	Send(...*codec.Message)
+	Take() *codec.Message // what has come, nil if nothing has
+	PutBack([]*codec.Message)
+	HangUp()
+	Ended() bool
 }
 
 func newReplay(t *testing.T, b *fluxtest.Broker, dial []fluxtest.DialOption) *replay {
@@ -53,7 +53,7 @@ func (r *replay) run(recs []capture.Record) {
 // over finds what has come and was not recorded.
 func (r *replay) over() {
 	for n, w := range r.conns {
-		if m := w.take(); m != nil {
+		if m := w.Take(); m != nil {
 			r.t.Errorf("connection %d: %s was not recorded", n, show(m))
 		}
 	}
@@ -65,11 +65,11 @@ func (r *replay) step(rec capture.Record) {
 	switch {
 	case rec.EOF && rec.Dir == capture.ClientToServer:
 		if w != nil {
-			w.hangUp()
+			w.HangUp()
 		}
 		r.closed[rec.Conn] = true
 	case rec.EOF:
-		if w != nil && !r.closed[rec.Conn] && !w.ended() {
+		if w != nil && !r.closed[rec.Conn] && !w.Ended() {
 			r.t.Errorf("connection %d is still there", rec.Conn)
 		}
 	case rec.Msg.Handshake != nil && *rec.Msg.Handshake != 0:
@@ -81,7 +81,7 @@ func (r *replay) step(rec capture.Record) {
 	case rec.Dir == capture.ClientToServer:
 		m := r.message(&rec)
 		m.Routes = codec.MakeRoutes(r.translate(rec.Msg.Routes)...)
-		w.send(m)
+		w.Send(m)
 	default:
 		r.expect(w, &rec)
 	}
@@ -129,21 +129,22 @@ func (r *replay) translate(hops []string) []string {
 func (r *replay) expect(w player, rec *capture.Record) {
 	r.t.Helper()
 	msg := *rec.Msg
-	got := w.take()
+	got := w.Take()
 	if got == nil && msg.Type == codec.TypeEvent {
 		// Nothing in the file causes it: it came from elsewhere.
 		ev := codec.NewEvent(msg.Topic)
 		ev.UserID, ev.Rolemask = msg.UserID, msg.Rolemask
 		r.b.EmitMessage(ev)
-		got = w.take()
+		got = w.Take()
 	}
 	if got == nil {
 		r.t.Fatalf("nothing came, want %s", show(msg.Message()))
 	}
 	// The notices of a disconnect come in any order.
-	if msg.Type == codec.TypeRequest && msg.Flags&codec.FlagNoResponse != 0 && (got.Topic != msg.Topic || got.NodeID != msg.NodeID) {
+	if msg.Type == codec.TypeRequest && msg.Flags&codec.FlagNoResponse != 0 && (got.Topic != msg.Topic ||
+		got.NodeID != msg.NodeID) {
 		all := []*codec.Message{got}
-		for m := w.take(); m != nil; m = w.take() {
+		for m := w.Take(); m != nil; m = w.Take() {
 			all = append(all, m)
 		}
 		i := slices.IndexFunc(all, func(m *codec.Message) bool {
@@ -153,7 +154,7 @@ func (r *replay) expect(w player, rec *capture.Record) {
 			r.t.Fatalf("%s did not come, but %s", msg.Topic, show(got))
 		}
 		got = all[i]
-		w.putBack(slices.Delete(all, i, i+1))
+		w.PutBack(slices.Delete(all, i, i+1))
 	}
 	var hops []string
 	for h := range got.Routes.All() {
@@ -195,7 +196,7 @@ func (r *replay) payload(topic string, p []byte) []byte {
 	}
 	switch topic {
 	case "broker.ping", "kvs.ping":
-		return []byte(sameRoute(slices.Clone(p)))
+		return []byte(wiretest.SameRoute(slices.Clone(p)))
 	case "event.publish":
 		return nil
 	case "broker.stats-get", "broker.rusage", "kvs.rusage", "state-machine.get", "overlay.health", "groups.stats-get":
@@ -224,18 +225,6 @@ func noNumbers(v any) any {
 		return 0
 	}
 	return v
-}
-
-// hangUp and putBack make a wire a player.
-func (w *wire) hangUp() {
-	w.conn.Close()
-	synctest.Wait()
-}
-
-func (w *wire) putBack(list []*codec.Message) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.got = append(list, w.got...)
 }
 
 // relayed is a player at the pipe of a flux relay.
@@ -285,7 +274,7 @@ func startRelay(t *testing.T, socket string) *relayed {
 	return r
 }
 
-func (r *relayed) send(list ...*codec.Message) {
+func (r *relayed) Send(list ...*codec.Message) {
 	r.t.Helper()
 	for _, m := range list {
 		if err := r.conn.Send(r.t.Context(), m); err != nil {
@@ -295,7 +284,7 @@ func (r *relayed) send(list ...*codec.Message) {
 }
 
 // take waits, as there is no telling when all has come.
-func (r *relayed) take() *codec.Message {
+func (r *relayed) Take() *codec.Message {
 	if len(r.kept) > 0 {
 		m := r.kept[0]
 		r.kept = r.kept[1:]
@@ -311,8 +300,8 @@ func (r *relayed) take() *codec.Message {
 	}
 }
 
-func (r *relayed) putBack(list []*codec.Message) { r.kept = append(list, r.kept...) }
+func (r *relayed) PutBack(list []*codec.Message) { r.kept = append(list, r.kept...) }
 
-func (r *relayed) hangUp() { r.conn.Close() }
+func (r *relayed) HangUp() { r.conn.Close() }
 
-func (r *relayed) ended() bool { return r.take() == nil }
+func (r *relayed) Ended() bool { return r.Take() == nil }

@@ -6,7 +6,9 @@ import (
 	"errors"
 	"sync"
 
+	"github.com/flux-sdk/flux"
 	"github.com/flux-sdk/flux/codec"
+	"github.com/flux-sdk/flux/fluxtest/internal/router"
 )
 
 var (
@@ -27,9 +29,10 @@ var (
 // broker, unless a script for the cancel topic takes that over.
 type Request struct {
 	sc *script
-	r  *rank
+	r  *router.Rank // where it is served
 	m  codec.Message
 
+	// Guarded by mu.
 	mu    sync.Mutex
 	ctx   context.Context // made when asked for
 	stop  context.CancelCauseFunc
@@ -40,7 +43,7 @@ type Request struct {
 	first [1]codec.Message // usually enough for out
 }
 
-func (s *scripts) begin(sc *script, r *rank, m codec.Message) *Request {
+func (s *scripts) begin(sc *script, r *router.Rank, m codec.Message) *Request {
 	req := &Request{sc: sc, r: r, m: m}
 	req.out = req.first[:0]
 	s.mu.Lock()
@@ -69,12 +72,12 @@ func (r *Request) run() {
 }
 
 // runInline is run in the reader's goroutine, in whose batch the answers go.
-func (r *Request) runInline(bt *batch) {
+func (r *Request) runInline(b *router.Batch) {
 	r.run()
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for i := range r.out {
-		r.r.response(&r.out[i], bt)
+		r.r.RouteResponse(&r.out[i], b)
 	}
 	r.out, r.late = nil, true
 }
@@ -98,7 +101,7 @@ func (r *Request) Context() context.Context {
 func (r *Request) Topic() string { return r.m.Topic }
 
 // Rank is the rank where it is served.
-func (r *Request) Rank() uint32 { return r.r.n }
+func (r *Request) Rank() uint32 { return r.r.Number() }
 
 // Message is the request as the service sees it: with the credentials filled
 // in and the routes back. It must not be changed.
@@ -129,21 +132,26 @@ func (r *Request) Respond(payload any) error {
 	return r.answer(0, p, !r.Streaming())
 }
 
-// Fail answers with an errno, and a text unless that is "". It ends the request.
-func (r *Request) Fail(errnum uint32, text string) error {
+// Fail answers with an error, as a handler of [flux.Client.Serve] does that
+// returns err: with the errno of the [flux.Errno] or syscall.Errno in it, ETIMEDOUT
+// or ECANCELED for the errors of a context, and EIO for any other. The text is
+// that of err; a bare Errno has none, and a [*flux.Error] its Message alone. It
+// ends the request. A nil err panics.
+func (r *Request) Fail(err error) error {
+	errno, text := wireError(err)
 	var p []byte
 	if text != "" {
 		p = append([]byte(text), 0)
 	}
-	return r.answer(errnum, p, true)
+	return r.answer(errno, p, true)
 }
 
 // End ends a stream the regular way, with ENODATA.
-func (r *Request) End() error { return r.Fail(eNODATA, "") }
+func (r *Request) End() error { return r.Fail(flux.ENODATA) }
 
-func (r *Request) answer(errnum uint32, payload []byte, last bool) error {
+func (r *Request) answer(errno flux.Errno, payload []byte, last bool) error {
 	m := codec.NewResponse(&r.m)
-	m.Errnum = errnum
+	m.Errnum = uint32(errno)
 	m.SetPayload(payload)
 	return r.answerWith(m, last)
 }
@@ -156,10 +164,10 @@ func (r *Request) answerWith(m *codec.Message, last bool) error {
 	}
 	if last {
 		r.ended = true
-		r.finish(ErrAnswered)
+		r.finishLocked(ErrAnswered)
 	}
 	if r.m.Flags&codec.FlagNoResponse == 0 {
-		r.send(m)
+		r.sendLocked(m)
 	}
 	return nil
 }
@@ -170,27 +178,27 @@ func (r *Request) answerWith(m *codec.Message, last bool) error {
 func (r *Request) Send(m *codec.Message) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.send(m)
+	r.sendLocked(m)
 }
 
-// send keeps the order of a request's answers, so it is called under mu.
-func (r *Request) send(m *codec.Message) {
+// sendLocked sends an answer. mu keeps the answers of a request in order.
+func (r *Request) sendLocked(m *codec.Message) {
 	resp := *m
 	resp.Flags |= codec.FlagRoute
 	if resp.UserID == codec.UserIDUnknown {
 		resp.UserID = r.sc.b.cfg.owner
 	}
 	if resp.Rolemask == codec.RoleNone {
-		resp.Rolemask = roleOwner | roleLocal
+		resp.Rolemask = uint32(flux.RoleOwner | flux.RoleLocal)
 	}
-	r.r.counters.txResponse.Add(1)
+	r.r.Counters.TxResponse.Add(1)
 	if r.sc.inline && !r.late {
 		r.out = append(r.out, resp)
 		return
 	}
-	var bt batch
-	r.r.response(&resp, &bt)
-	bt.flush()
+	var b router.Batch
+	r.r.RouteResponse(&resp, &b)
+	b.Flush()
 }
 
 // cancel is what the client's cancel does. A request without the streaming flag
@@ -201,12 +209,12 @@ func (r *Request) cancel() {
 	if r.ended {
 		return
 	}
-	r.finish(ErrCancelled)
+	r.finishLocked(ErrCancelled)
 	if r.Streaming() {
 		r.ended = true
 		m := codec.NewResponse(&r.m)
-		m.Errnum = eNODATA
-		r.send(m)
+		m.Errnum = uint32(flux.ENODATA)
+		r.sendLocked(m)
 	}
 }
 
@@ -214,11 +222,11 @@ func (r *Request) cancel() {
 func (r *Request) end(cause error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.finish(cause)
+	r.finishLocked(cause)
 }
 
-// finish forgets the request. The caller holds mu.
-func (r *Request) finish(cause error) {
+// finishLocked forgets the request.
+func (r *Request) finishLocked(cause error) {
 	if r.cause == nil {
 		r.cause = cause
 	}

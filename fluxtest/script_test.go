@@ -6,6 +6,7 @@ import (
 	"testing"
 	"testing/synctest"
 
+	"github.com/flux-sdk/flux"
 	"github.com/flux-sdk/flux/codec"
 	"github.com/flux-sdk/flux/fluxtest"
 )
@@ -15,7 +16,7 @@ func TestHandle(t *testing.T) {
 		b.Handle("calc.add", func(r *fluxtest.Request) {
 			var in struct{ A, B int }
 			if err := r.Decode(&in); err != nil {
-				r.Fail(71, err.Error())
+				r.Fail(&flux.Error{Errno: flux.EPROTO, Message: err.Error()})
 				return
 			}
 			r.Respond(obj{"sum": in.A + in.B})
@@ -23,7 +24,8 @@ func TestHandle(t *testing.T) {
 				t.Errorf("second answer: %v", err)
 			}
 		})
-		b.Handle("calc.fail", func(r *fluxtest.Request) { r.Fail(2, "no such thing") })
+		b.Handle("calc.fail",
+			func(r *fluxtest.Request) { r.Fail(&flux.Error{Errno: flux.ENOENT, Message: "no such thing"}) })
 		b.Handle("calc.count", func(r *fluxtest.Request) {
 			for i := range 3 {
 				r.Respond(obj{"i": i})
@@ -37,43 +39,43 @@ func TestHandle(t *testing.T) {
 			r.Send(resp)
 		})
 		w := dialWire(t, b)
-		want(t, w.call(request("calc.add", 1, obj{"a": 1, "b": 2})), 0, `{"sum":3}`)
-		if m := w.call(request("calc.add", 1, nil)); m.Errnum != 71 {
+		want(t, w.Call(request("calc.add", 1, obj{"a": 1, "b": 2})), 0, `{"sum":3}`)
+		if m := w.Call(request("calc.add", 1, nil)); m.Errnum != 71 {
 			t.Errorf("%s", show(m))
 		}
-		want(t, w.call(request("calc.fail", 1, nil)), 2, "no such thing")
-		w.send(flagged(request("calc.count", 1, nil), codec.FlagStreaming))
+		want(t, w.Call(request("calc.fail", 1, nil)), 2, "no such thing")
+		w.Send(flagged(request("calc.count", 1, nil), codec.FlagStreaming))
 		for _, text := range []string{`{"i":0}`, `{"i":1}`, `{"i":2}`} {
-			m := w.next()
+			m := w.Next()
 			want(t, m, 0, text)
 			if m.Flags&codec.FlagStreaming == 0 || m.UserID != 0 || m.Rolemask != 5 {
 				t.Errorf("flags %s, userid %d, rolemask %d", m.Flags, m.UserID, m.Rolemask)
 			}
 		}
-		want(t, w.next(), 61, "")
-		want(t, w.call(request("calc.twice", 1, nil)), 0, "")
-		want(t, w.next(), 5, "")
+		want(t, w.Next(), 61, "")
+		want(t, w.Call(request("calc.twice", 1, nil)), 0, "")
+		want(t, w.Next(), 5, "")
 		// It is a module to clients.
-		want(t, w.call(request("calc.nosuch", 1, nil)), 38, "Unknown service method 'calc.nosuch'")
-		want(t, w.call(request("service.add", 1, obj{"service": "calc"})), 17, "")
-		if m := w.call(request("calc.ping", 1, obj{})); m.Errnum != 0 {
+		want(t, w.Call(request("calc.nosuch", 1, nil)), 38, "Unknown service method 'calc.nosuch'")
+		want(t, w.Call(request("service.add", 1, obj{"service": "calc"})), 17, "")
+		if m := w.Call(request("calc.ping", 1, obj{})); m.Errnum != 0 {
 			t.Errorf("%s", show(m))
 		}
 		// No answer to those that want none.
-		w.send(flagged(request("calc.add", 0, obj{"a": 1, "b": 2}), codec.FlagNoResponse))
-		w.none()
+		w.Send(flagged(request("calc.add", 0, obj{"a": 1, "b": 2}), codec.FlagNoResponse))
+		w.None()
 		// Scripts go before the broker's own services, until removed.
-		b.Handle("attr.get", func(r *fluxtest.Request) { r.Fail(11, "") })
-		want(t, w.call(request("attr.get", 1, obj{"name": "rank"})), 11, "")
+		b.Handle("attr.get", func(r *fluxtest.Request) { r.Fail(flux.EAGAIN) })
+		want(t, w.Call(request("attr.get", 1, obj{"name": "rank"})), 11, "")
 		b.Handle("attr.get", nil)
-		want(t, w.call(request("attr.get", 1, obj{"name": "rank"})), 0, `{"value":"0","flags":1}`)
+		want(t, w.Call(request("attr.get", 1, obj{"name": "rank"})), 0, `{"value":"0","flags":1}`)
 		// Literals before globs, newer globs before older ones.
 		b.Handle("glob.*", func(r *fluxtest.Request) { r.Respond("old") })
 		b.Handle("glob.a*", func(r *fluxtest.Request) { r.Respond("new") })
 		b.Handle("glob.a", func(r *fluxtest.Request) { r.Respond("literal") })
-		want(t, w.call(request("glob.a", 1, nil)), 0, "literal")
-		want(t, w.call(request("glob.ab", 1, nil)), 0, "new")
-		want(t, w.call(request("glob.b", 1, nil)), 0, "old")
+		want(t, w.Call(request("glob.a", 1, nil)), 0, "literal")
+		want(t, w.Call(request("glob.ab", 1, nil)), 0, "new")
+		want(t, w.Call(request("glob.b", 1, nil)), 0, "old")
 	})
 }
 
@@ -82,11 +84,11 @@ func TestHandleAt(t *testing.T) {
 		b.HandleAt(1, "one.x", func(r *fluxtest.Request) { r.Respond(obj{"rank": r.Rank()}) })
 		b.Handle("all.x", func(r *fluxtest.Request) { r.Respond(obj{"rank": r.Rank()}) })
 		top, low := dialWire(t, b), dialWire(t, b, fluxtest.AtRank(3))
-		want(t, top.call(request("one.x", 1, nil)), 38, "No service matching one.x is registered")
-		want(t, top.call(at(request("one.x", 1, nil), 1)), 0, `{"rank":1}`)
-		want(t, low.call(request("one.x", 1, nil)), 0, `{"rank":1}`)
-		want(t, low.call(request("all.x", 1, nil)), 0, `{"rank":3}`)
-		want(t, low.call(at(request("all.x", 1, nil), 2)), 0, `{"rank":2}`)
+		want(t, top.Call(request("one.x", 1, nil)), 38, "No service matching one.x is registered")
+		want(t, top.Call(at(request("one.x", 1, nil), 1)), 0, `{"rank":1}`)
+		want(t, low.Call(request("one.x", 1, nil)), 0, `{"rank":1}`)
+		want(t, low.Call(request("all.x", 1, nil)), 0, `{"rank":3}`)
+		want(t, low.Call(at(request("all.x", 1, nil), 2)), 0, `{"rank":2}`)
 	}, fluxtest.Size(4))
 }
 
@@ -103,7 +105,7 @@ func TestHandleEnds(t *testing.T) {
 		b.Handle("calc.slow", func(r *fluxtest.Request) {
 			<-r.Context().Done()
 			causes <- context.Cause(r.Context())
-			r.Fail(125, "")
+			r.Fail(flux.ECANCELED)
 		})
 		cause := func(want error) {
 			t.Helper()
@@ -113,30 +115,31 @@ func TestHandleEnds(t *testing.T) {
 		}
 		watch := flagged(request("calc.watch", 7, nil), codec.FlagStreaming)
 		w, other := dialWire(t, b), dialWire(t, b)
-		want(t, w.call(watch), 0, `{"first":1}`)
-		want(t, other.call(watch), 0, `{"first":1}`)
+		want(t, w.Call(watch), 0, `{"first":1}`)
+		want(t, other.Call(watch), 0, `{"first":1}`)
 		// Neither an unknown tag nor another client's cancel ends it.
 		for _, m := range []*codec.Message{
-			request("calc.cancel", 0, obj{"matchtag": 8}), request("calc.cancel", 0, obj{"x": 8}), request("calc.cancel", 0, nil),
+			request("calc.cancel", 0, obj{"matchtag": 8}), request("calc.cancel", 0, obj{"x": 8}),
+			request("calc.cancel", 0, nil),
 		} {
-			w.send(flagged(m, codec.FlagNoResponse))
+			w.Send(flagged(m, codec.FlagNoResponse))
 		}
-		w.none()
-		w.send(flagged(request("calc.watch-cancel", 0, obj{"matchtag": 7}), codec.FlagNoResponse))
-		want(t, w.next(), 61, "")
+		w.None()
+		w.Send(flagged(request("calc.watch-cancel", 0, obj{"matchtag": 7}), codec.FlagNoResponse))
+		want(t, w.Next(), 61, "")
 		cause(fluxtest.ErrCancelled)
-		other.none()
-		w.none()
+		other.None()
+		w.None()
 
 		// What is not a stream decides for itself.
-		w.send(request("calc.slow", 8, nil))
-		w.send(flagged(request("calc.cancel", 0, obj{"matchtag": 8}), codec.FlagNoResponse))
+		w.Send(request("calc.slow", 8, nil))
+		w.Send(flagged(request("calc.cancel", 0, obj{"matchtag": 8}), codec.FlagNoResponse))
 		cause(fluxtest.ErrCancelled)
-		want(t, w.next(), 125, "")
+		want(t, w.Next(), 125, "")
 
-		other.conn.Close()
+		other.Conn.Close()
 		cause(fluxtest.ErrDisconnected)
-		want(t, w.call(watch), 0, `{"first":1}`)
+		want(t, w.Call(watch), 0, `{"first":1}`)
 		go b.Close()
 		cause(fluxtest.ErrClosed)
 		synctest.Wait()
@@ -152,7 +155,7 @@ func TestScriptThatStays(t *testing.T) {
 		free := make(chan struct{})
 		b.Handle("stuck.x", func(*fluxtest.Request) { <-free })
 		w := dialWire(t, b)
-		w.send(request("stuck.x", 1, nil))
+		w.Send(request("stuck.x", 1, nil))
 		if err := b.Close(); err == nil || err.Error() != "fluxtest: still running after Close: stuck.x" {
 			t.Errorf("Close: %v", err)
 		}
@@ -170,15 +173,15 @@ func TestAnswerLate(t *testing.T) {
 		b.HandleInline("late.x", func(r *fluxtest.Request) { kept = append(kept, r) })
 		w := dialWire(t, b)
 		for tag := range uint32(3) {
-			w.send(request("late.x", tag+1, nil))
+			w.Send(request("late.x", tag+1, nil))
 		}
-		w.none()
+		w.None()
 		kept[2].Respond(nil)
 		kept[0].Respond(nil)
-		if m := w.next(); m.Matchtag != 3 {
+		if m := w.Next(); m.Matchtag != 3 {
 			t.Errorf("tag %d, want 3", m.Matchtag)
 		}
-		if m := w.next(); m.Matchtag != 1 {
+		if m := w.Next(); m.Matchtag != 1 {
 			t.Errorf("tag %d, want 1", m.Matchtag)
 		}
 		if kept[1].Context().Err() != nil || kept[0].Context().Err() == nil {

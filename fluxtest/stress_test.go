@@ -114,6 +114,16 @@ func eventually(ok func() bool) bool {
 	return true
 }
 
+// echo answers every request on conn.
+func echo(conn transport.Conn) {
+	var m codec.Message
+	for conn.Recv(&m) == nil {
+		resp := codec.NewResponse(&m)
+		resp.SetPayload(m.Payload)
+		conn.Send(context.Background(), resp)
+	}
+}
+
 // Everything at once: what comes is what each connection asked for, in order.
 func TestEverythingAtOnce(t *testing.T) {
 	b := fluxtest.New(t, fluxtest.Size(4))
@@ -205,7 +215,8 @@ func TestChaos(t *testing.T) {
 	for ctx.Err() == nil {
 		switch rng.IntN(10) {
 		case 0:
-			b.SetFaults(fluxtest.Faults{Seed: 1, Drop: 0.1, Duplicate: 0.1, Reorder: 0.1, DropSent: 0.1, DuplicateSent: 0.1})
+			b.SetFaults(fluxtest.Faults{Seed: 1, Drop: 0.1, Duplicate: 0.1, Reorder: 0.1, DropSent: 0.1,
+				DuplicateSent: 0.1})
 		case 1:
 			b.SetFaults(fluxtest.Faults{Seed: 1, MaxWrite: 5, CorruptByte: 500})
 		case 2:
@@ -322,7 +333,8 @@ func TestURIs(t *testing.T) {
 	b := fluxtest.New(t, fluxtest.InProcess(), fluxtest.Size(2), fluxtest.Owner(5))
 	for uri, ok := range map[string]bool{
 		b.URI(): true, b.URIOf(1): true, b.URIOf(2): false, b.URI() + "?uid=5": true, b.URI() + "?uid=6": false,
-		"fluxtest://": false, "fluxtest://999999/0": false, "fluxtest://x/0": false, b.URI() + "?uid=x": false, b.URI() + "?%": false,
+		"fluxtest://": false, "fluxtest://999999/0": false, "fluxtest://x/0": false, b.URI() + "?uid=x": false,
+		b.URI() + "?%": false,
 	} {
 		c, err := transport.Dial(t.Context(), uri, transport.Config{})
 		if (err == nil) != ok {

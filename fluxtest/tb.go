@@ -19,8 +19,8 @@ type TB interface {
 
 // New starts a broker for a test, which ends with it. The test fails if it
 // cannot be started and, unless [AllowLeaks] is given, if connections outlive
-// it, other than those of clients that [Broker.Client] made, or if a script does
-// not return.
+// it, or if a script does not return. Clients that [Broker.Client] made are closed
+// first; clones of them are not, and keep their connection.
 func New(tb TB, opts ...Option) *Broker {
 	tb.Helper()
 	b, err := Start(opts...)
@@ -31,7 +31,7 @@ func New(tb TB, opts ...Option) *Broker {
 	b.tb = tb
 	tb.Cleanup(func() {
 		tb.Helper()
-		b.runCleanups()
+		b.closeClients()
 		if leaks := b.leaks(); leaks != "" && !b.cfg.leaksOK && !tb.Failed() {
 			tb.Errorf("fluxtest: %s", leaks)
 		}
@@ -60,16 +60,16 @@ func (b *Broker) leaks() string {
 		c.Resume()
 		if !late {
 			select {
-			case <-c.gone:
+			case <-c.Done():
 				continue
 			case <-t.C:
 				late = true
 			}
 		}
 		select {
-		case <-c.gone:
+		case <-c.Done():
 		default:
-			open = append(open, c.describe())
+			open = append(open, b.describe(c))
 		}
 	}
 	if len(open) == 0 {
@@ -78,7 +78,11 @@ func (b *Broker) leaks() string {
 	return fmt.Sprintf("%d connections outlive the test:\n\t%s", len(open), strings.Join(open, "\n\t"))
 }
 
-func (c *Conn) describe() string {
-	return fmt.Sprintf("connection %d at rank %d, userid %d, subscribed to %q, with services %q",
-		c.num, c.r.n, c.userid, c.Subscriptions(), c.Services())
+func (b *Broker) describe(c *Conn) string {
+	text := fmt.Sprintf("connection %d at rank %d, userid %d, subscribed to %q, with services %q",
+		c.Number(), c.Rank(), c.UserID(), c.Subscriptions(), c.Services())
+	if b.isOfClient(c) {
+		text += ": that of a client from Broker.Client, which is closed; a Clone of it is not"
+	}
+	return text
 }

@@ -42,9 +42,13 @@ var tools = []tool{
 	{args: []string{"setattr", "rank", "9"}, want: `attribute may not be updated`, fails: true},
 	{args: []string{"lsattr"}, want: `(?m)^tbon\.maxlevel$`},
 	{args: []string{"lsattr", "-v"}, want: `(?m)^test\.conform +a b$`},
-	{args: []string{"ping", "-c2", "-i0.01", "broker"}, want: `(?s)^flux-ping any!broker\n0!broker\.ping pad=0 seq=0 time=.* \([0-9a-f]{8}(![0-9a-f]{8}){2}\)\n0!broker\.ping pad=0 seq=1 `},
-	{args: []string{"ping", "-c1", "-p8", "2!overlay"}, want: `\n2!overlay\.ping pad=8 seq=0 .*\([0-9a-f]{8}(![0-9a-f]{8}){4}\)$`},
-	{args: []string{"ping", "-c1", "-u", "--rank=3", "broker"}, want: `\n3!broker\.ping pad=0 userid=[0-9]+ rolemask=0x1 seq=0 time=`},
+	{args: []string{"ping", "-c2", "-i0.01", "broker"},
+		want: `(?s)^flux-ping any!broker\n0!broker\.ping pad=0 seq=0 time=.* \([0-9a-f]{8}(![0-9a-f]{8}){2}\)\n` +
+			`0!broker\.ping pad=0 seq=1 `},
+	{args: []string{"ping", "-c1", "-p8", "2!overlay"},
+		want: `\n2!overlay\.ping pad=8 seq=0 .*\([0-9a-f]{8}(![0-9a-f]{8}){4}\)$`},
+	{args: []string{"ping", "-c1", "-u", "--rank=3", "broker"},
+		want: `\n3!broker\.ping pad=0 userid=[0-9]+ rolemask=0x1 seq=0 time=`},
 	{args: []string{"ping", "-c1", "nosuch"}, want: `nosuch\.ping: Function not implemented`, fails: true},
 	{args: []string{"ping", "-c1", "77!broker"}, want: `No route to host`, fails: true},
 	{args: []string{"event", "pub", "-s", "a.b", `{"x":1}`}, want: `^seq=[0-9]+$`},
@@ -61,7 +65,8 @@ var tools = []tool{
 	{args: []string{"module", "stats", "--rusage", "config"}, want: `"maxrss"`},
 	{args: []string{"module", "stats", "--clear", "config"}},
 	{args: []string{"module", "stats", "--clear-all", "config"}},
-	{args: []string{"module", "stats", "nosuch"}, want: `No service matching nosuch\.stats-get is registered`, fails: true},
+	{args: []string{"module", "stats", "nosuch"}, want: `No service matching nosuch\.stats-get is registered`,
+		fails: true},
 	{args: []string{"module", "debug", "--setbit=0x1", "config"}},
 	{args: []string{"module", "debug", "config"}, want: `^0x1$`},
 	{args: []string{"module", "debug", "--clear", "config"}},
@@ -80,10 +85,14 @@ var tools = []tool{
 	{name: "python: events", args: []string{"python", "-c", pyEvents}, want: `^done$`},
 	{name: "python: a service", args: []string{"python", "-c", pyService}, want: `^done$`},
 	{name: "python: a streaming service", args: []string{"python", "-c", pyStreamService}, want: `^done$`},
-	{name: "setattr as a guest", env: asGuestEnv, args: []string{"setattr", "test.conform", "1"}, want: `Request requires owner credentials`, fails: true},
-	{name: "ping as a guest", env: asGuestEnv, args: []string{"ping", "-c1", "-u", "broker"}, want: `userid=1234 rolemask=0x2 `},
-	{name: "ping through ssh and flux relay", relay: true, args: []string{"ping", "-c1", "2!broker"}, want: `\([0-9a-f]{8}(![0-9a-f]{8}){4}\)$`},
-	{name: "event pub through ssh and flux relay", relay: true, args: []string{"event", "pub", "-s", "-l", "a.b"}, want: `^seq=[0-9]+$`},
+	{name: "setattr as a guest", env: asGuestEnv, args: []string{"setattr", "test.conform", "1"},
+		want: `Request requires owner credentials`, fails: true},
+	{name: "ping as a guest", env: asGuestEnv, args: []string{"ping", "-c1", "-u", "broker"},
+		want: `userid=1234 rolemask=0x2 `},
+	{name: "ping through ssh and flux relay", relay: true, args: []string{"ping", "-c1", "2!broker"},
+		want: `\([0-9a-f]{8}(![0-9a-f]{8}){4}\)$`},
+	{name: "event pub through ssh and flux relay", relay: true, args: []string{"event", "pub", "-s", "-l", "a.b"},
+		want: `^seq=[0-9]+$`},
 }
 
 // fluxCommand is a program of Flux that takes uri for its broker.
@@ -196,7 +205,8 @@ func dmesgFollow(t *testing.T, uri string) {
 		line <- string(b[:n])
 	}()
 	for limit := time.After(30 * time.Second); ; {
-		if _, err := c.Call(t.Context(), "log.append", []byte("<48>1 2026-01-02T03:04:05.678901Z 0 conform 1 - - followed")); err != nil {
+		if _, err := c.Call(t.Context(), "log.append",
+			[]byte("<48>1 2026-01-02T03:04:05.678901Z 0 conform 1 - - followed")); err != nil {
 			t.Fatal(err)
 		}
 		select {

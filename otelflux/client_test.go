@@ -47,7 +47,7 @@ func TestCallSpan(t *testing.T) {
 func TestCallErrors(t *testing.T) {
 	otel, b := newCollector(t), fluxtest.New(t)
 	client := dial(t, otel, b)
-	b.Handle("calc.fail", func(r *fluxtest.Request) { r.Fail(uint32(flux.ENOENT), "no such thing") })
+	b.Handle("calc.fail", func(r *fluxtest.Request) { r.Fail(&flux.Error{Errno: flux.ENOENT, Message: "no such thing"}) })
 	b.Handle("calc.hang", func(r *fluxtest.Request) { <-r.Context().Done() })
 
 	short, cancel := context.WithTimeout(testContext(t), 20*time.Millisecond)
@@ -165,7 +165,7 @@ func TestStreamEnds(t *testing.T) {
 	b.Handle("calc.lost", endless)
 	b.Handle("calc.fail", func(r *fluxtest.Request) {
 		r.Respond(map[string]int{"n": 1})
-		r.Fail(uint32(flux.EINVAL), "enough")
+		r.Fail(&flux.Error{Errno: flux.EINVAL, Message: "enough"})
 	})
 	status := func(name string, code codes.Code, attrs ...attribute.KeyValue) {
 		t.Helper()

@@ -140,31 +140,6 @@ func accept(t testing.TB, l *Listener) *Incoming {
 	return in
 }
 
-// connected is a client and a broker's end over a UNIX socket.
-func connected(t testing.TB) (client, broker Conn) {
-	t.Helper()
-	l := listen(t)
-	type result struct {
-		c   Conn
-		err error
-	}
-	dialed := make(chan result, 1)
-	go func() {
-		c, err := Dial(t.Context(), l.URI(), Config{})
-		dialed <- result{c, err}
-	}()
-	broker, err := accept(t, l).Welcome()
-	if err != nil {
-		t.Fatal(err)
-	}
-	r := <-dialed
-	if r.err != nil {
-		t.Fatal(r.err)
-	}
-	t.Cleanup(func() { r.c.Close(); broker.Close() })
-	return r.c, broker
-}
-
 // rawPair is a pair of connected sockets as bare descriptors.
 func rawPair(t testing.TB) (a, b int) {
 	t.Helper()

@@ -3,6 +3,7 @@
  *
  *   bench-c serial TOPIC PAYLOAD N
  *   bench-c pipe TOPIC PAYLOAD DEPTH N
+ *   bench-c lat TOPIC PAYLOAD DEPTH N     (pipe with the latency of each call)
  *   bench-c svc NAME                      (runs until NAME.quit)
  *   bench-c stream SVC N
  *   bench-c echo SVC SIZE DEPTH N
@@ -105,6 +106,21 @@ int main (int argc, char **argv)
         meter_stop (&m, n, t, NULL);
         flux_close (h);
     }
+    else if (!strcmp (cmd, "lat") && argc == 6) {
+        struct pipe p = { 0 };
+        int depth = atoi (argv[4]), n = atoi (argv[5]);
+        p.h = h = xopen ();
+        p.topic = argv[2];
+        p.payload = argv[3];
+        pipe_run (&p, depth, n / 10);
+        p.lat = malloc (n * sizeof (double));
+        meter_start (&m);
+        pipe_run (&p, depth, n);
+        char t[128];
+        snprintf (t, sizeof (t), "lat:%s:%d", p.topic, depth);
+        meter_stop_latencies (&m, n, t, p.lat);
+        flux_close (h);
+    }
     else if (!strcmp (cmd, "svc") && argc == 3) {
         svc (argv[2]);
     }
@@ -174,12 +190,7 @@ int main (int argc, char **argv)
                 flux_future_destroy (f);
                 lat[i] = now () - t0;
             }
-            struct meter m2 = m;
-            double we = now (), ce = cpu_s ();
-            qsort (lat, n, sizeof (double), dcmp);
-            m2.w += now () - we;
-            m2.c += cpu_s () - ce;
-            meter_stop (&m2, n, t, "\"p50_us\":%.2f,\"p99_us\":%.2f", lat[n / 2] * 1e6, lat[(int)(n * 0.99)] * 1e6);
+            meter_stop_latencies (&m, n, t, lat);
         }
         else {
             struct pipe p = { 0 };
@@ -246,12 +257,7 @@ int main (int argc, char **argv)
             flux_close (h);
             lat[i] = now () - t;
         }
-        struct meter m2 = m;
-        double we = now (), ce = cpu_s ();
-        qsort (lat, n, sizeof (double), dcmp);
-        m2.w += now () - we;
-        m2.c += cpu_s () - ce;
-        meter_stop (&m2, n, "connect", "\"p50_us\":%.2f,\"p99_us\":%.2f", lat[n / 2] * 1e6, lat[(int)(n * 0.99)] * 1e6);
+        meter_stop_latencies (&m, n, "connect", lat);
     }
     else if (!strcmp (cmd, "mem") && argc == 4) {
         int n = atoi (argv[3]);
@@ -272,7 +278,8 @@ int main (int argc, char **argv)
         }
         double dt = now () - t;
         dc = cpu_s () - c;
-        printf ("{\"impl\":\"c\",\"test\":\"mem\",\"n\":%d,\"rss0_kb\":%ld,\"rss1_kb\":%ld,\"bytes_per\":%.0f,\"ops\":%.1f,\"cpu_us\":%.3f}\n",
+        printf ("{\"impl\":\"c\",\"test\":\"mem\",\"n\":%d,\"rss0_kb\":%ld,\"rss1_kb\":%ld,"
+                "\"bytes_per\":%.0f,\"ops\":%.1f,\"cpu_us\":%.3f}\n",
                 n, r0, rss_kb (), (rss_kb () - r0) * 1024. / n, n / dt, dc / n * 1e6);
         fflush (stdout);
         double dd;
@@ -312,15 +319,9 @@ int main (int argc, char **argv)
             if (i >= 0)
                 lat[i] = now () - t;
         }
-        struct meter m2 = m;
-        double we = now (), ce = cpu_s ();
-        qsort (lat, n, sizeof (double), dcmp);
-        m2.w += now () - we;
-        m2.c += cpu_s () - ce;
         char t[128];
         snprintf (t, sizeof (t), "rawserial:%s", argv[3]);
-        meter_stop (&m2, n, t, "\"p50_us\":%.2f,\"p99_us\":%.2f,\"min_us\":%.2f",
-                    lat[n / 2] * 1e6, lat[(int)(n * 0.99)] * 1e6, lat[0] * 1e6);
+        meter_stop_latencies (&m, n, t, lat);
     }
     else {
         fprintf (stderr, "usage: see bench.c\n");

@@ -15,8 +15,11 @@ int dcmp (const void *a, const void *b);
 struct meter { double w, c, bm, bc; };
 void meter_start (struct meter *m);
 void meter_stop (struct meter *m, int n, const char *test, const char *fmt, ...);
+/* meter_stop with the percentiles of n latencies, which it sorts */
+void meter_stop_latencies (struct meter *m, int n, const char *test, double *lat);
 
 /* calls.c */
+struct call;
 struct pipe {
     flux_t *h;
     const char *topic;
@@ -25,6 +28,9 @@ struct pipe {
     size_t rawlen;
     int left;
     int todo;
+    double *lat;        /* of each call, if not NULL */
+    int timed;          /* of them so far */
+    struct call *calls; /* those in flight */
 };
 flux_t *xopen (void);
 void serial (flux_t *h, const char *topic, const char *payload, int n);

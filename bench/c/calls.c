@@ -27,38 +27,36 @@ void serial (flux_t *h, const char *topic, const char *payload, int n)
         if (i >= 0)
             lat[i] = now () - t;
     }
-    double w = now () - m.w;
-    (void)w;
-    /* stop the meter before sorting */
-    struct meter m2 = m;
-    double we = now (), ce = cpu_s ();
-    m2.w += 0; m2.c += 0;
-    qsort (lat, n, sizeof (double), dcmp);
-    /* remove sorting time from both */
-    m2.w += now () - we;
-    m2.c += cpu_s () - ce;
     char t[128];
     snprintf (t, sizeof (t), "serial:%s", topic);
-    meter_stop (&m2, n, t, "\"p50_us\":%.2f,\"p99_us\":%.2f,\"min_us\":%.2f",
-                lat[n / 2] * 1e6, lat[(int)(n * 0.99)] * 1e6, lat[0] * 1e6);
+    meter_stop_latencies (&m, n, t, lat);
     free (lat);
 }
 
-static void pipe_send (struct pipe *p)
+/* one call in flight */
+struct call {
+    struct pipe *p;
+    double start;
+};
+
+static void pipe_send (struct pipe *p, struct call *c)
 {
     flux_future_t *f;
+    if (p->lat)
+        c->start = now ();
     if (p->raw)
         f = flux_rpc_raw (p->h, p->topic, p->raw, p->rawlen, FLUX_NODEID_ANY, 0);
     else
         f = flux_rpc (p->h, p->topic, p->payload, FLUX_NODEID_ANY, 0);
-    if (!f || flux_future_then (f, -1, pipe_cb, p) < 0)
+    if (!f || flux_future_then (f, -1, pipe_cb, c) < 0)
         die ("pipe");
     p->todo--;
 }
 
 void pipe_cb (flux_future_t *f, void *arg)
 {
-    struct pipe *p = arg;
+    struct call *c = arg;
+    struct pipe *p = c->p;
     if (p->raw) {
         const void *d;
         size_t l;
@@ -70,9 +68,11 @@ void pipe_cb (flux_future_t *f, void *arg)
         if (flux_rpc_get (f, &s) < 0)
             die ("rpc_get");
     }
+    if (p->lat)
+        p->lat[p->timed++] = now () - c->start;
     flux_future_destroy (f);
     if (p->todo > 0)
-        pipe_send (p);
+        pipe_send (p, c);
     if (--p->left == 0)
         flux_reactor_stop (flux_get_reactor (p->h));
 }
@@ -80,10 +80,16 @@ void pipe_cb (flux_future_t *f, void *arg)
 void pipe_run (struct pipe *p, int depth, int n)
 {
     p->todo = p->left = n;
-    for (int i = 0; i < depth && p->todo > 0; i++)
-        pipe_send (p);
+    p->timed = 0;
+    if (!(p->calls = calloc (depth, sizeof (*p->calls))))
+        die ("calloc");
+    for (int i = 0; i < depth && p->todo > 0; i++) {
+        p->calls[i].p = p;
+        pipe_send (p, &p->calls[i]);
+    }
     if (flux_reactor_run (flux_get_reactor (p->h), 0) < 0)
         die ("reactor");
+    free (p->calls);
 }
 
 void get_svc_stats (flux_t *h, const char *svc, double *cpu, double *count)

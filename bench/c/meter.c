@@ -108,6 +108,17 @@ int dcmp (const void *a, const void *b)
     return x < y ? -1 : x > y;
 }
 
+void meter_stop_latencies (struct meter *m, int n, const char *test, double *lat)
+{
+    struct meter unsorted = *m;
+    double w = now (), c = cpu_s ();
+    qsort (lat, n, sizeof (double), dcmp);
+    unsorted.w += now () - w; /* sorting is not counted */
+    unsorted.c += cpu_s () - c;
+    meter_stop (&unsorted, n, test, "\"p50_us\":%.2f,\"p99_us\":%.2f,\"p999_us\":%.2f,\"min_us\":%.2f",
+                lat[n / 2] * 1e6, lat[(int)(n * 0.99)] * 1e6, lat[(int)(n * 0.999)] * 1e6, lat[0] * 1e6);
+}
+
 long rss_kb (void)
 {
     long a, b;

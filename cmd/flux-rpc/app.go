@@ -21,11 +21,13 @@ type app struct {
 	out    *output
 	errout io.Writer
 
-	uri    string
-	json   bool
-	limit  time.Duration // of the whole command; 0 for none
-	expect errnoFlag
+	uri     string
+	json    bool
+	verbose bool          // show the headers of messages
+	limit   time.Duration // of the whole command; 0 for none
+	expect  errnoFlag
 
+	words   []string       // of the command line
 	current *cobra.Command // that runs; nil while the command line is read
 }
 
@@ -37,6 +39,7 @@ func newApp(stdout *os.File, stderr io.Writer) *app {
 func (a *app) execute(args []string) int {
 	ctx, stop := untilSignal(context.Background())
 	defer stop()
+	a.words = args
 	root := a.rootCommand()
 	root.SetArgs(args)
 	root.SetOut(a.out)
@@ -57,12 +60,16 @@ serves requests with any program, measures, and records conversations.
 The broker is that of --uri, else of $FLUX_URI, else the system instance.
 Copied into a directory of $FLUX_EXEC_PATH, it runs as "flux rpc" too.
 
-Exit status:
+` + exitHelp
+
+// exitHelp is the part of the help about exit statuses.
+const exitHelp = `Exit status:
   0    success, the regular end of a stream, or the error of --expect-errno;
        also when the reader of the output has gone
   1    an error: of a service or the broker, printed as "TOPIC: text (ERRNO)",
        of the connection, or a timeout
-  2    usage: nothing was sent
+  2    usage: the command line, the URI or the request is wrong, and nothing was
+       sent
   130  ended by Ctrl-C (143 by SIGTERM) before the work was done
   Commands that run another command exit with its status.`
 
@@ -82,12 +89,19 @@ func (a *app) rootCommand() *cobra.Command {
 			return errors.Join(cmd.Help(), &usageError{errors.New("which command?")})
 		},
 	}
-	root.PersistentFlags().StringVar(&a.uri, "uri", "", "the broker: local://PATH, ssh://HOST/PATH, .. for the enclosing instance (default $FLUX_URI)")
+	root.PersistentFlags().StringVar(&a.uri, "uri", "",
+		"the `URI` of the broker: local://PATH, ssh://HOST/PATH, .. for the enclosing instance (default $FLUX_URI)")
 	root.AddCommand(
 		a.callCommand(), a.streamCommand(), a.subCommand(), a.pubCommand(), a.serveCommand(),
-		a.pingCommand(), a.benchCommand(), a.recordCommand(), a.brokerCommand(),
-		a.attrCommand(), a.servicesCommand(), a.versionCommand(),
+		a.pingCommand(), a.benchCommand(), a.topCommand(), a.recordCommand(), a.brokerCommand(),
+		a.attrCommand(), a.servicesCommand(), a.versionCommand(), a.manCommand(),
 	)
+	root.Version = programVersion()
+	root.SetVersionTemplate("flux-rpc {{.Version}}\n")
+	root.SetHelpCommand(a.helpCommand())
+	root.SetFlagErrorFunc(flagError)
+	strictCompletion(root)
+	a.completeFlags(root)
 	return root
 }
 
@@ -100,7 +114,7 @@ func wantArgs(least, most int) cobra.PositionalArgs {
 		case want != "":
 			return fmt.Errorf("want %s", want)
 		case cmd.HasSubCommands():
-			return fmt.Errorf("unknown command %q", args[0])
+			return unknownCommand(cmd, args[0])
 		default:
 			return fmt.Errorf("unexpected argument %q", args[0])
 		}
@@ -118,21 +132,73 @@ func (a *app) run(f func(ctx context.Context, args []string) error) func(*cobra.
 // remote is run for a command that talks to a broker: it adds the flags for
 // that, bounds the whole by --timeout and judges the outcome by --expect-errno.
 func (a *app) remote(cmd *cobra.Command, f func(ctx context.Context, args []string) error) *cobra.Command {
-	cmd.Flags().Var(&a.expect, "expect-errno", "succeed on this error of the broker or service, number or name, and fail on anything else")
-	a.completeErrno(cmd)
+	cmd.Flags().Var(&a.expect, "expect-errno",
+		"succeed on this error of the broker or service, number or name, and fail on anything else")
 	cmd.RunE = a.run(func(ctx context.Context, args []string) error {
 		if a.limit > 0 {
 			var cancel context.CancelFunc
-			ctx, cancel = context.WithTimeoutCause(ctx, a.limit, fmt.Errorf("no end within %v", a.limit))
+			ctx, cancel = context.WithTimeoutCause(ctx, a.limit, &timeLimitError{a.limit})
 			defer cancel()
 		}
-		return a.expect.judge(f(ctx, args))
+		return a.expect.judge(a.untilStuck(ctx, func() error { return f(ctx, args) }))
 	})
 	return cmd
 }
 
+// stuckWait is how long one write of output may go on after the end of a command's context.
+const stuckWait = time.Second
+
+// untilStuck returns what f returns. After the end of ctx it does not wait for a reader of the output that takes
+// nothing, which could be for ever; f then ends with the process, and its connection with it.
+func (a *app) untilStuck(ctx context.Context, f func() error) error {
+	done := make(chan error, 1)
+	go func() { done <- f() }()
+	select {
+	case err := <-done:
+		return err
+	case <-ctx.Done():
+	}
+	for {
+		write := a.out.writing()
+		select {
+		case err := <-done:
+			return err
+		case <-time.After(stuckWait):
+			if write != 0 && write == a.out.writing() {
+				return fmt.Errorf("writing the output: %w", context.Cause(ctx))
+			}
+		}
+	}
+}
+
+// follow is remote for a command that prints as things happen: it ends when its output has no reader any more, and not
+// only when there is more to print.
+func (a *app) follow(cmd *cobra.Command, f func(ctx context.Context, args []string) error) *cobra.Command {
+	return a.remote(cmd, func(ctx context.Context, args []string) error {
+		ctx, cancel := context.WithCancelCause(ctx)
+		defer cancel(nil)
+		stop, err := watchReader(a.out.f, func() { cancel(errReaderGone) })
+		if err != nil {
+			return err
+		}
+		defer stop()
+		return f(ctx, args)
+	})
+}
+
 func (a *app) timeoutFlag(cmd *cobra.Command) {
-	cmd.Flags().DurationVar(&a.limit, "timeout", 0, "give up after this time, such as 5s (default never)")
+	durationVar(cmd, &a.limit, "timeout", 0, "give up after this time, such as 5s; 0, the default, never does")
+}
+
+// timeLimitError is the cause of a context that --timeout ended.
+type timeLimitError struct{ limit time.Duration }
+
+func (e *timeLimitError) Error() string { return fmt.Sprintf("no end within %v", e.limit) }
+
+// timedOut reports whether --timeout ended ctx.
+func timedOut(ctx context.Context) bool {
+	var limit *timeLimitError
+	return errors.As(context.Cause(ctx), &limit)
 }
 
 func (a *app) jsonFlag(cmd *cobra.Command, usage string) {
@@ -141,6 +207,9 @@ func (a *app) jsonFlag(cmd *cobra.Command, usage string) {
 
 // dial connects to the broker that the flags name.
 func (a *app) dial(ctx context.Context, opts ...flux.DialOption) (*flux.Client, error) {
+	if a.verbose {
+		opts = append(opts, a.verboseOption())
+	}
 	return flux.Dial(ctx, a.uri, opts...)
 }
 

@@ -26,6 +26,14 @@ prints the value of one, or sets it.`,
 	a.timeoutFlag(cmd)
 	a.jsonFlag(cmd, "print an object of names and values; errors as JSON too")
 	return a.remote(cmd, func(ctx context.Context, args []string) error {
+		for i, what := range []string{"attribute's name", "attribute's value"}[:len(args)] {
+			if err := checkText(what, args[i]); err != nil {
+				return err
+			}
+		}
+		if len(args) > 0 && args[0] == "" {
+			return usagef("the attribute's name is empty")
+		}
 		c, err := a.dial(ctx)
 		if err != nil {
 			return err

@@ -38,13 +38,18 @@ work: compare runs that were made side by side, not numbers.`,
 		Args: wantArgs(0, 0),
 	}
 	f.to.flags(cmd, true)
-	cmd.Flags().StringVar(&f.topic, "topic", "broker.ping", "what to call")
-	cmd.Flags().StringVar(&f.payload, "payload", "{}", "the request's payload, JSON, @FILE or - for standard input; empty for none")
-	cmd.Flags().IntSliceVar(&f.depths, "depths", []int{1, 4, 16, 64, 256}, "numbers of calls in flight")
-	cmd.Flags().DurationVar(&f.duration, "duration", time.Second, "how long to measure at each depth")
+	cmd.Flags().StringVar(&f.topic, "topic", "broker.ping", "the `TOPIC` to call")
+	cmd.Flags().StringVar(&f.payload, "payload", "{}",
+		"the request's `PAYLOAD`: JSON, @FILE, - for standard input, or KEY=VALUE; empty for none")
+	cmd.Flags().IntSliceVar(&f.depths, "depths", []int{1, 4, 16, 64, 256}, "numbers `N,...` of calls in flight")
+	durationVar(cmd, &f.duration, "duration", time.Second, "how long to measure at each depth")
 	a.jsonFlag(cmd, "print a JSON object per depth and no picture; errors too")
-	return a.remote(cmd, func(ctx context.Context, _ []string) error { return a.bench(ctx, &f) })
+	a.timeoutFlag(cmd)
+	return a.follow(cmd, func(ctx context.Context, _ []string) error { return a.bench(ctx, &f) })
 }
+
+// maxDepth bounds the memory that calls in flight take.
+const maxDepth = 1 << 16
 
 // benchRow is the outcome for one depth.
 type benchRow struct {
@@ -57,14 +62,17 @@ type benchRow struct {
 }
 
 func (a *app) bench(ctx context.Context, f *benchFlags) error {
-	if len(f.depths) == 0 || slices.Min(f.depths) < 1 || f.duration <= 0 {
-		return usagef("want --depths of 1 or more and a --duration of more than 0")
+	if len(f.depths) == 0 || slices.Min(f.depths) < 1 || slices.Max(f.depths) > maxDepth || f.duration <= 0 {
+		return usagef("want --depths of 1 to %d and a --duration of more than 0", maxDepth)
+	}
+	if err := checkTopic(f.topic); err != nil {
+		return err
 	}
 	var args []string
 	if f.payload != "" {
 		args = []string{f.payload}
 	}
-	req, err := readPayload(args, false)
+	req, err := readPayload(ctx, args, false, "")
 	if err != nil {
 		return err
 	}

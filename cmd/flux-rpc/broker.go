@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"os"
 	"time"
 
@@ -35,6 +34,7 @@ recording made by "flux-rpc record".`,
 		Example: `  flux-rpc broker --size 4 -- flux-rpc ping 3 --count 3
   flux-rpc broker --size 4 -- bash
   flux-rpc broker --replay jobs.jsonl -- python3 submit.py`,
+		ValidArgsFunction: a.completeCommand(false),
 		Args: func(cmd *cobra.Command, args []string) error {
 			if dash := cmd.ArgsLenAtDash(); len(args) > 0 && dash != 0 {
 				return errors.New("want a command only after --")
@@ -42,18 +42,25 @@ recording made by "flux-rpc record".`,
 			return nil
 		},
 	}
-	cmd.Flags().IntVar(&f.size, "size", 1, "number of ranks")
-	cmd.Flags().DurationVar(&f.heartbeat, "heartbeat", 2*time.Second, "time between heartbeat.pulse events; 0 for none")
+	cmd.Flags().IntVar(&f.size, "size", 1, "number `N` of ranks")
+	durationVar(cmd, &f.heartbeat, "heartbeat", 2*time.Second, "time between heartbeat.pulse events; 0 for none")
 	cmd.Flags().BoolVar(&f.guests, "allow-guests", false, "let all users connect")
-	cmd.Flags().StringArrayVar(&f.replay, "replay", nil, "answer from this recording; may be given again")
+	cmd.Flags().StringArrayVar(&f.replay, "replay", nil,
+		"answer from the recording in this `FILE`; may be given again")
 	a.jsonFlag(cmd, `print {"uri":"...","uris":[...],"pid":N}: of rank 0, of all ranks, and of this process`)
 	cmd.RunE = a.run(func(ctx context.Context, args []string) error { return a.broker(ctx, &f, args) })
 	return cmd
 }
 
+// maxSize is the largest instance that package fluxtest runs, in ranks.
+const maxSize = 1 << 16
+
 func (a *app) broker(ctx context.Context, f *brokerFlags, command []string) (err error) {
 	if a.uri != "" {
 		return usagef("--uri makes no sense: this is a broker of its own")
+	}
+	if f.size < 1 || f.size > maxSize {
+		return usagef("--size %d: want 1 to %d", f.size, maxSize)
 	}
 	opts := []fluxtest.Option{fluxtest.Size(f.size), fluxtest.HeartbeatEvery(f.heartbeat), fluxtest.Record(0)}
 	if f.guests {
@@ -69,7 +76,7 @@ func (a *app) broker(ctx context.Context, f *brokerFlags, command []string) (err
 		}
 	}()
 	for _, name := range f.replay {
-		if err := replay(b, name); err != nil {
+		if err := replay(ctx, b, name); err != nil {
 			return err
 		}
 	}
@@ -83,16 +90,21 @@ func (a *app) broker(ctx context.Context, f *brokerFlags, command []string) (err
 	return nil
 }
 
-func replay(b *fluxtest.Broker, name string) error {
-	file, err := os.Open(name)
-	if err != nil {
-		return err
-	}
-	defer file.Close()
-	if err := b.HandleCapture(file); err != nil {
-		return fmt.Errorf("%s: %w", name, err)
-	}
-	return nil
+// replay makes the broker answer as a recording says.
+func replay(ctx context.Context, b *fluxtest.Broker, name string) error {
+	_, err := await(ctx, "reading "+name, func() (struct{}, error) {
+		file, err := os.Open(name)
+		if err != nil {
+			return struct{}{}, &usageError{err}
+		}
+		defer file.Close()
+		err = b.HandleCapture(&lineGuard{ctx: ctx, r: file, limit: maxInput})
+		if err != nil {
+			err = usagef("%s: %w", name, err)
+		}
+		return struct{}{}, err
+	})
+	return err
 }
 
 func (a *app) printURIs(b *fluxtest.Broker) error {

@@ -56,7 +56,8 @@ func TestDocs(t *testing.T) {
 		got, want := strings.Split(alike(out.String()), "\n"), strings.Split(alike(string(text)), "\n")
 		for i := range min(len(got), len(want)) {
 			if got[i] != want[i] {
-				t.Fatalf("the examples print\n\t%s\nwhere %s says\n\t%s\nRun go test -run Docs -update and look at the difference.", got[i], docsFile, want[i])
+				t.Fatalf("the examples print\n\t%s\nwhere %s says\n\t%s\n"+
+					"Run go test -run Docs -update and look at the difference.", got[i], docsFile, want[i])
 			}
 		}
 		t.Fatalf("the examples print more or less than %s says", docsFile)

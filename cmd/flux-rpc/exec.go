@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"os/exec"
@@ -18,8 +19,6 @@ import (
 const (
 	// maxErrorText is how much of standard error goes into an error response.
 	maxErrorText = 4096
-	// maxLine is the longest line of output that is one response.
-	maxLine = 64 << 20
 	// pipeDelay is how long a command's output is read after its end, because
 	// something it started may hold it open.
 	pipeDelay = 2 * time.Second
@@ -29,12 +28,20 @@ const (
 type execHandler struct {
 	service, command string
 	timeout          time.Duration
+	maxOutput        int // of a response, in bytes
 	env              []string
 	log              func(*flux.Request, time.Duration, error) // may be nil
 }
 
 // errCommandTimeout is the answer to a request whose command took too long.
 var errCommandTimeout = &flux.Error{Errno: flux.ETIMEDOUT, Message: "the command took too long"}
+
+// errOutput is the answer to a request whose command wrote too much.
+func (h *execHandler) errOutput() error {
+	return &flux.Error{
+		Errno: flux.EMSGSIZE, Message: fmt.Sprintf("the command wrote more than %s", sizeText(h.maxOutput)),
+	}
+}
 
 // start prepares the command for a request; ctx's end kills it with all that it
 // started.
@@ -43,13 +50,15 @@ func (h *execHandler) start(ctx context.Context, r *flux.Request) (*exec.Cmd, *t
 	if err != nil {
 		return nil, nil, err
 	}
-	cmd := exec.CommandContext(ctx, "/bin/sh", "-c", h.command)
+	cmd, err := shellCommand(ctx, h.command)
+	if err != nil {
+		return nil, nil, err
+	}
 	cmd.Env = append(append(os.Environ(), h.env...), requestEnv(h.service, r)...)
 	cmd.Stdin = bytes.NewReader(newPayload(body).body)
 	stderr := &tail{max: maxErrorText}
 	cmd.Stderr = stderr
 	cmd.WaitDelay = pipeDelay
-	ownGroup(cmd)
 	return cmd, stderr, nil
 }
 
@@ -76,19 +85,21 @@ func (h *execHandler) serveOnce(ctx context.Context, w flux.Responder, r *flux.R
 	return h.logged(r, func() error {
 		ctx, cancel := h.bound(ctx)
 		defer cancel()
+		ctx, tooMuch := context.WithCancelCause(ctx)
+		defer tooMuch(nil)
 		cmd, stderr, err := h.start(ctx, r)
 		if err != nil {
 			return err
 		}
-		var stdout bytes.Buffer
-		cmd.Stdout = &stdout
+		stdout := &limitedBuffer{max: h.maxOutput, full: func() { tooMuch(h.errOutput()) }}
+		cmd.Stdout = stdout
 		if err := cmd.Run(); err != nil && !errors.Is(err, exec.ErrWaitDelay) {
 			return failure(ctx, err, stderr)
 		}
-		if stdout.Len() == 0 {
+		if stdout.b.Len() == 0 {
 			return nil
 		}
-		return w.Respond(responseOf(stdout.Bytes()))
+		return w.Respond(responseOf(stdout.b.Bytes()))
 	})
 }
 
@@ -108,7 +119,7 @@ func (h *execHandler) serveLines(ctx context.Context, w flux.Responder, r *flux.
 		if err != nil {
 			return err
 		}
-		sendErr := sendLines(w, stdout)
+		sendErr := h.sendLines(w, stdout)
 		if sendErr != nil {
 			cancel() // nobody takes what it goes on to write
 		}
@@ -119,16 +130,19 @@ func (h *execHandler) serveLines(ctx context.Context, w flux.Responder, r *flux.
 	})
 }
 
-func sendLines(w flux.Responder, r io.Reader) error {
+func (h *execHandler) sendLines(w flux.Responder, r io.Reader) error {
 	lines := bufio.NewScanner(r)
-	lines.Buffer(nil, maxLine)
+	lines.Buffer(nil, h.maxOutput)
 	for lines.Scan() {
 		if err := w.Send(responseOf(bytes.Clone(lines.Bytes()))); err != nil {
 			return err
 		}
 	}
 	// A killed command's pipe is closed under the reader; Wait says why.
-	if err := lines.Err(); err != nil && !errors.Is(err, os.ErrClosed) {
+	switch err := lines.Err(); {
+	case errors.Is(err, bufio.ErrTooLong):
+		return h.errOutput()
+	case err != nil && !errors.Is(err, os.ErrClosed):
 		return err
 	}
 	return nil
@@ -159,6 +173,21 @@ func failure(ctx context.Context, err error, stderr *tail) error {
 		text = err.Error() // "exit status 3"
 	}
 	return &flux.Error{Errno: flux.EIO, Message: text}
+}
+
+// limitedBuffer keeps up to max bytes of what is written to it, and calls full when there is more.
+type limitedBuffer struct {
+	b    bytes.Buffer
+	max  int
+	full func()
+}
+
+func (l *limitedBuffer) Write(p []byte) (int, error) {
+	if l.b.Len()+len(p) > l.max {
+		l.full()
+		return 0, io.ErrShortWrite
+	}
+	return l.b.Write(p)
 }
 
 // tail keeps the end of what is written to it.

@@ -1,12 +1,15 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
 
 	"github.com/flux-sdk/flux"
+	"github.com/flux-sdk/flux/codec"
+	"github.com/flux-sdk/flux/transport"
 	"github.com/spf13/cobra"
 )
 
@@ -47,34 +50,68 @@ func (a *app) report(cmd *cobra.Command, err error) int {
 	case err == nil, errors.Is(err, errReaderGone):
 		return exitOK
 	case errors.As(err, &usage):
-		a.note("%s: %v\nTry '%s --help'.", cmd.CommandPath(), usage.err, cmd.CommandPath())
+		a.note("%s: %s\nTry '%s --help'.", cmd.CommandPath(), textOf(usage.err), cmd.CommandPath())
 		return exitUsage
 	case errors.As(err, &status):
 		return int(status)
 	case errors.As(err, &sig):
 		return exitSignal + int(sig.sig)
 	case errors.As(err, &remote):
-		a.reportRemote(remote)
+		a.reportRemote(cmd, remote, err)
 		return exitError
+	case isArgumentError(err):
+		a.note("%s: %s\nTry '%s --help'.", cmd.CommandPath(), textOf(err), cmd.CommandPath())
+		return exitUsage
 	}
-	if text := strings.TrimPrefix(err.Error(), "flux: "); a.json {
-		a.noteJSON(map[string]any{"error": map[string]any{"message": text}})
+	if a.json {
+		a.noteJSON(map[string]any{"error": map[string]any{"message": textOf(err)}})
 	} else {
-		a.note("%s: %s", cmd.CommandPath(), text)
+		a.note("%s: %s", cmd.CommandPath(), textOf(err))
 	}
 	return exitError
 }
 
-// reportRemote shows an error of a service or of the broker: one line, whatever
-// its text has in it.
-func (a *app) reportRemote(e *flux.Error) {
-	if a.json {
-		a.noteJSON(map[string]any{"error": map[string]any{
-			"topic": e.Topic, "errno": int(e.Errno), "name": e.Errno.Name(), "message": e.Message,
-		}})
-		return
+// textOf is an error's text on one line, without the name of the library. The time of --timeout says more than that a
+// deadline has passed.
+func textOf(err error) string {
+	text := strings.TrimPrefix(err.Error(), "flux: ")
+	var limit *timeLimitError
+	if errors.As(err, &limit) {
+		text = strings.Replace(text, context.DeadlineExceeded.Error()+": ", "", 1)
 	}
-	a.note("%s", oneLine(e.Error()))
+	return oneLine(text)
+}
+
+// isArgumentError reports whether the library refused an argument, so that nothing was sent.
+func isArgumentError(err error) bool {
+	for _, target := range []error{
+		codec.ErrUnsendable, codec.ErrTooLarge, transport.ErrInvalidURI, transport.ErrUnknownScheme,
+	} {
+		if errors.Is(err, target) {
+			return !errors.Is(err, flux.ErrConnLost) // or else it is a message that came
+		}
+	}
+	return false
+}
+
+// reportRemote shows an error of a service or of the broker: one line, whatever its text has in it. What the library
+// says about it, such as what to do, stands in front.
+func (a *app) reportRemote(cmd *cobra.Command, e *flux.Error, err error) {
+	advised := err.Error() != e.Error()
+	switch {
+	case a.json:
+		fields := map[string]any{
+			"topic": e.Topic, "errno": int(e.Errno), "name": e.Errno.Name(), "message": e.Message,
+		}
+		if advised {
+			fields["advice"] = textOf(err)
+		}
+		a.noteJSON(map[string]any{"error": fields})
+	case advised:
+		a.note("%s: %s", cmd.CommandPath(), textOf(err))
+	default:
+		a.note("%s", oneLine(e.Error()))
+	}
 }
 
 func (a *app) noteJSON(v any) {

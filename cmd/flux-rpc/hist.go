@@ -96,7 +96,9 @@ type latencies struct {
 }
 
 func (h *hist) latencies() latencies {
-	return latencies{ms(h.min), ms(h.mean()), ms(h.quantile(0.5)), ms(h.quantile(0.9)), ms(h.quantile(0.99)), ms(h.max)}
+	return latencies{
+		ms(h.min), ms(h.mean()), ms(h.quantile(0.5)), ms(h.quantile(0.9)), ms(h.quantile(0.99)), ms(h.max),
+	}
 }
 
 // ms is a duration in milliseconds, to the microsecond.

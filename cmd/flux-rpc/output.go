@@ -3,11 +3,10 @@ package main
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"os"
 	"strings"
-	"syscall"
+	"sync/atomic"
 	"unicode"
 
 	"golang.org/x/term"
@@ -18,6 +17,8 @@ import (
 type output struct {
 	f        *os.File
 	terminal bool
+
+	begun, ended atomic.Uint64 // writes
 }
 
 func newOutput(f *os.File) *output {
@@ -25,11 +26,21 @@ func newOutput(f *os.File) *output {
 }
 
 func (o *output) Write(p []byte) (int, error) {
+	o.begun.Add(1)
+	defer o.ended.Add(1)
 	n, err := o.f.Write(p)
-	if errors.Is(err, syscall.EPIPE) {
+	if isBrokenPipe(err) {
 		err = errReaderGone
 	}
 	return n, err
+}
+
+// writing is the number of the write that is going on, or 0.
+func (o *output) writing() uint64 {
+	if n := o.begun.Load(); n != o.ended.Load() {
+		return n
+	}
+	return 0
 }
 
 func (o *output) printf(format string, args ...any) error {

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"strconv"
 	"strings"
 	"time"
 
@@ -36,15 +35,16 @@ It ends with --count or Ctrl-C. The exit status is 1 if no ping was answered.`,
   flux-rpc ping 3 --count 5
   flux-rpc ping kvs --rank 1 --count 1000 --interval 0 --json | tail -1`,
 		Args:              wantArgs(1, 1),
-		ValidArgsFunction: a.completeService,
+		ValidArgsFunction: a.completeTarget,
 	}
 	f.to.flags(cmd, true)
-	cmd.Flags().IntVar(&f.count, "count", 0, "end after this many pings (default no limit)")
-	cmd.Flags().DurationVar(&f.interval, "interval", time.Second, "time from one ping to the next; 0 waits for nothing but the response")
-	cmd.Flags().IntVar(&f.pad, "pad", 0, "make the request this many bytes larger")
-	cmd.Flags().DurationVar(&f.timeout, "timeout", 5*time.Second, "count a ping as lost after this time")
+	cmd.Flags().IntVar(&f.count, "count", 0, "end after `N` pings; 0, the default, is no limit")
+	durationVar(cmd, &f.interval, "interval", time.Second,
+		"time from one ping to the next; 0 waits for nothing but the response")
+	cmd.Flags().IntVar(&f.pad, "pad", 0, "make the request `N` bytes larger")
+	durationVar(cmd, &f.timeout, "timeout", 5*time.Second, "count a ping as lost after this time; 0 waits for ever")
 	a.jsonFlag(cmd, "print a JSON object per ping and one at the end; errors too")
-	return a.remote(cmd, func(ctx context.Context, args []string) error { return a.ping(ctx, &f, args[0]) })
+	return a.follow(cmd, func(ctx context.Context, args []string) error { return a.ping(ctx, &f, args[0]) })
 }
 
 // pinger pings one target.
@@ -61,9 +61,8 @@ type pinger struct {
 }
 
 func (a *app) ping(ctx context.Context, f *pingFlags, name string) error {
-	switch {
-	case f.count < 0 || f.pad < 0 || f.interval < 0 || f.timeout <= 0:
-		return usagef("want --count, --pad and --interval of 0 or more and --timeout of more than 0")
+	if f.count < 0 || f.pad < 0 || f.pad > maxInput {
+		return usagef("want --count of 0 or more and --pad of 0 to %d", maxInput)
 	}
 	p := &pinger{a: a, opts: f.to.call(), pad: strings.Repeat("x", f.pad), timeout: f.timeout}
 	if err := p.target(name); err != nil {
@@ -88,20 +87,22 @@ func (a *app) ping(ctx context.Context, f *pingFlags, name string) error {
 // target reads SERVICE, RANK or RANK!SERVICE.
 func (p *pinger) target(name string) error {
 	rank, service, both := strings.Cut(name, "!")
-	n, err := strconv.ParseUint(rank, 10, 32)
+	n, err := parseRank(rank)
 	switch {
 	case both && err != nil:
-		return usagef("target %q: %q is no rank", name, rank)
+		return usagef("target %q: %q: %w", name, rank, err)
+	case both && service == "" || name == "":
+		return usagef("target %q: want SERVICE, RANK or RANK!SERVICE, such as kvs, 3 or 3!kvs", name)
 	case !both && err != nil:
 		p.topic = name + ".ping"
-		return nil
+		return checkTopic(p.topic)
 	case len(p.opts) > 0:
 		return usagef("target %q names a rank, and so does a flag", name)
 	case !both:
 		service = "broker"
 	}
-	p.topic, p.opts = service+".ping", []flux.CallOption{flux.Rank(uint32(n))}
-	return nil
+	p.topic, p.opts = service+".ping", []flux.CallOption{flux.Rank(n)}
+	return checkTopic(p.topic)
 }
 
 func (p *pinger) run(ctx context.Context, count int, interval time.Duration) error {
@@ -112,8 +113,11 @@ func (p *pinger) run(ctx context.Context, count int, interval time.Duration) err
 		case <-timer.C:
 		case <-ctx.Done():
 		}
-		if ctx.Err() != nil {
-			break
+		switch {
+		case interrupted(ctx):
+			return nil
+		case ctx.Err() != nil:
+			return context.Cause(ctx)
 		}
 		timer.Reset(interval) // from start to start
 		if err := p.once(ctx, seq); err != nil {
@@ -125,7 +129,10 @@ func (p *pinger) run(ctx context.Context, count int, interval time.Duration) err
 
 // once sends one ping and prints what came of it.
 func (p *pinger) once(parent context.Context, seq int) error {
-	ctx, cancel := context.WithTimeout(parent, p.timeout)
+	ctx, cancel := parent, context.CancelFunc(func() {})
+	if p.timeout > 0 {
+		ctx, cancel = context.WithTimeout(parent, p.timeout)
+	}
 	defer cancel()
 	req := map[string]any{"seq": seq}
 	if p.pad != "" {
@@ -197,7 +204,8 @@ func (p *pinger) summary() error {
 			Latency  json.RawMessage `json:"latency"`
 		}{p.topic, p.sent, p.sent - p.lost, p.lost, b})
 	}
-	if err := p.a.out.printf("--- %s: %d sent, %d answered, %d lost\n", p.topic, p.sent, p.sent-p.lost, p.lost); err != nil || h.n == 0 {
+	err := p.a.out.printf("--- %s: %d sent, %d answered, %d lost\n", p.topic, p.sent, p.sent-p.lost, p.lost)
+	if err != nil || h.n == 0 {
 		return err
 	}
 	l := h.latencies()

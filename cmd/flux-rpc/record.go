@@ -7,6 +7,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 
@@ -20,6 +21,8 @@ type recordFlags struct {
 	output string
 	quiet  bool
 	full   bool
+
+	overwrite bool
 }
 
 func (a *app) recordCommand() *cobra.Command {
@@ -32,6 +35,10 @@ every byte on to the real broker and back, unchanged. Each message is written to
 --output as a line of JSON, with its exact bytes and what they mean, and shown on
 standard error. It exits with the command's status.
 
+A file that exists is not recorded into, because another recording may be going
+on there; --overwrite empties it, when this program listens. A pipe or a device is
+written to as it is.
+
 Without a command it prints the FLUX_URI to use and records until interrupted.
 
 The broker sees this program's user, whoever connects; the socket is for this
@@ -39,6 +46,7 @@ user only. "flux-rpc broker --replay" gives the recorded answers again.`,
 		Example: `  flux-rpc record /tmp/tap -o getattr.jsonl -- flux getattr rank
   flux-rpc record /tmp/tap -o jobs.jsonl --quiet -- python3 submit.py
   flux-rpc broker --replay jobs.jsonl -- python3 submit.py`,
+		ValidArgsFunction: a.completeCommand(true),
 		Args: func(cmd *cobra.Command, args []string) error {
 			if dash := cmd.ArgsLenAtDash(); len(args) == 0 || dash == 0 || dash < 0 && len(args) > 1 {
 				return errors.New("want SOCKET, and a command only after --")
@@ -46,7 +54,8 @@ user only. "flux-rpc broker --replay" gives the recorded answers again.`,
 			return nil
 		},
 	}
-	cmd.Flags().StringVarP(&f.output, "output", "o", "", "file for the recording")
+	cmd.Flags().StringVarP(&f.output, "output", "o", "", "`FILE` for the recording")
+	cmd.Flags().BoolVar(&f.overwrite, "overwrite", false, "replace the file of --output if it exists")
 	cmd.Flags().BoolVarP(&f.quiet, "quiet", "q", false, "show nothing on standard error")
 	cmd.Flags().BoolVar(&f.full, "full", false, "show payloads in full")
 	cmd.RunE = a.run(func(ctx context.Context, args []string) error { return a.record(ctx, &f, args[0], args[1:]) })
@@ -71,25 +80,31 @@ func (a *app) record(ctx context.Context, f *recordFlags, socket string, command
 	if _, err := os.Stat(upstream); errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("broker socket %s was not found", upstream)
 	}
-	t := &tap{upstream: upstream}
-	if f.output != "" {
-		out, err := os.Create(f.output)
-		if err != nil {
+	if len(command) > 0 {
+		if _, err := exec.LookPath(command[0]); err != nil {
 			return err
 		}
-		defer func() {
-			if cerr := out.Close(); err == nil {
-				err = cerr
-			}
-		}()
-		t.out = capture.NewWriter(out)
 	}
+	t := &tap{upstream: upstream}
 	if !f.quiet {
 		t.trace = newTracer(a.errout, f.full)
 	}
 	l, err := listenPrivate(socket)
 	if err != nil {
-		return err
+		return wrongPath(err)
+	}
+	defer l.Close()
+	if f.output != "" {
+		out, err := openRecording(ctx, f.output, f.overwrite)
+		if err != nil {
+			return err
+		}
+		defer func() {
+			if cerr := out.close(); err == nil {
+				err = cerr
+			}
+		}()
+		t.out = capture.NewWriter(out)
 	}
 	served := make(chan struct{})
 	go func() {
@@ -113,6 +128,50 @@ func (a *app) record(ctx context.Context, f *recordFlags, socket string, command
 		return terr
 	}
 	return err
+}
+
+// recording is the file that a recording is written to.
+type recording struct {
+	*os.File
+	isNew bool
+}
+
+// openRecording makes the file, or opens what is no regular file, such as a pipe. One that exists keeps what it has,
+// unless overwrite is set.
+func openRecording(ctx context.Context, name string, overwrite bool) (*recording, error) {
+	const mode = 0o666
+	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode)
+	if err == nil {
+		return &recording{f, true}, nil
+	}
+	if !errors.Is(err, fs.ErrExist) {
+		return nil, wrongPath(err)
+	}
+	info, serr := os.Stat(name)
+	if serr == nil && info.Mode().IsRegular() && !overwrite {
+		return nil, usagef("the file %s exists and may be another recording; --overwrite replaces it", name)
+	}
+	// A pipe cannot be opened before it has a reader.
+	return await(ctx, "opening "+name, func() (*recording, error) {
+		f, err := os.OpenFile(name, os.O_WRONLY|os.O_TRUNC, mode)
+		return &recording{f, false}, err
+	})
+}
+
+// wrongPath makes the error of a place that does not exist one of usage.
+func wrongPath(err error) error {
+	if errors.Is(err, fs.ErrNotExist) {
+		return &usageError{err}
+	}
+	return err
+}
+
+// close closes the file, and removes one that was made for nothing.
+func (r *recording) close() error {
+	if info, err := r.Stat(); err == nil && r.isNew && info.Size() == 0 {
+		defer os.Remove(r.Name())
+	}
+	return r.File.Close()
 }
 
 // brokerSocket is the path of the socket to record in front of. Other ways to a

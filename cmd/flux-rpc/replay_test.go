@@ -32,7 +32,8 @@ func TestRecordingReplays(t *testing.T) {
 	record("stream", "test.ticks", "--count", "1")
 	record("pub", "x.y", `{"a":1}`)
 	record("attr")
-	record("call", "test.echo", "--raw-request", strings.Repeat("long ", 20000)) // frames over 100000 bytes are digested
+	// Frames over 100,000 bytes are digested.
+	record("call", "test.echo", "--raw-request", strings.Repeat("long ", 20000))
 }
 
 // A recording of a C client in front of a real broker does, too.

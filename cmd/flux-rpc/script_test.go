@@ -8,12 +8,14 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/flux-sdk/flux"
 	"github.com/flux-sdk/flux/fluxtest"
 	"github.com/flux-sdk/flux/transport"
 	"github.com/rogpeppe/go-internal/testscript"
@@ -41,6 +43,11 @@ func TestScripts(t *testing.T) {
 			env.Defer(func() { b.Close() })
 			env.Values[brokerKey{}] = b
 			env.Setenv("FLUX_URI", b.URI())
+			page, err := filepath.Abs(manFile)
+			if err != nil {
+				return err
+			}
+			env.Setenv("MANFILE", page)
 			env.Setenv("LONG", strings.Repeat("x", 200))
 			env.Setenv("UID", strconv.Itoa(os.Getuid()))
 			for rank := range b.Size() {
@@ -50,8 +57,8 @@ func TestScripts(t *testing.T) {
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"status":        status,
-			"await-sub":     await(func(c *fluxtest.Conn) []string { return c.Subscriptions() }),
-			"await-service": await(func(c *fluxtest.Conn) []string { return c.Services() }),
+			"await-sub":     awaitConn(func(c *fluxtest.Conn) []string { return c.Subscriptions() }),
+			"await-service": awaitConn(func(c *fluxtest.Conn) []string { return c.Services() }),
 			"await-request": awaitRequest,
 			"await-exists":  awaitExists,
 			"garbage":       garbage,
@@ -82,9 +89,13 @@ func startBroker() (*fluxtest.Broker, error) {
 	reply("test.bytes", []byte("no NUL"))
 	reply("test.json", []byte("{\"b\": 12345678901234567890,\n \"a\": [1, 2.50, \"<&>\"]}\x00"))
 	b.Handle("test.echo", func(r *fluxtest.Request) { r.Respond(r.Message().Payload) })
-	b.Handle("test.fail", func(r *fluxtest.Request) { r.Fail(2, "no such\nthing") })
-	b.Handle("test.odd", func(r *fluxtest.Request) { r.Fail(524, "") })
+	b.Handle("test.fail", func(r *fluxtest.Request) { r.Fail(&flux.Error{Errno: flux.ENOENT, Message: "no such\nthing"}) })
+	b.Handle("test.odd", func(r *fluxtest.Request) { r.Fail(flux.Errno(524)) })
 	b.Handle("test.silent", func(r *fluxtest.Request) {})
+	b.Handle("test.slow", func(r *fluxtest.Request) {
+		time.Sleep(50 * time.Millisecond)
+		r.Respond(nil)
+	})
 	b.Handle("test.silent.ping", func(r *fluxtest.Request) {})
 	b.Handle("test.three", func(r *fluxtest.Request) {
 		r.Respond(map[string]int{"n": 1})
@@ -94,7 +105,12 @@ func startBroker() (*fluxtest.Broker, error) {
 	})
 	b.Handle("test.breaks", func(r *fluxtest.Request) {
 		r.Respond(map[string]int{"n": 1})
-		r.Fail(5, "it broke")
+		r.Fail(&flux.Error{Errno: flux.EIO, Message: "it broke"})
+	})
+	b.Handle("test.flood", func(r *fluxtest.Request) {
+		for range 100 {
+			r.Respond(strings.Repeat("x", 4096)) // together more than a pipe holds
+		}
 	})
 	b.Handle("test.ticks", func(r *fluxtest.Request) {
 		for n := 0; r.Context().Err() == nil; n++ {
@@ -135,9 +151,9 @@ func until(ts *testscript.TestScript, what string, f func() bool) {
 	}
 }
 
-// await waits until some connection has a name in what list tells of it, or
+// awaitConn waits until some connection has a name in what list tells of it, or
 // with ! until none has.
-func await(list func(*fluxtest.Conn) []string) func(*testscript.TestScript, bool, []string) {
+func awaitConn(list func(*fluxtest.Conn) []string) func(*testscript.TestScript, bool, []string) {
 	return func(ts *testscript.TestScript, neg bool, args []string) {
 		until(ts, args[0], func() bool {
 			has := func(c *fluxtest.Conn) bool { return slices.Contains(list(c), args[0]) }

@@ -16,6 +16,7 @@ type serveFlags struct {
 	allowGuests bool
 	jobs        int
 	timeout     time.Duration
+	maxOutput   sizeFlag
 	verbose     bool
 }
 
@@ -31,7 +32,8 @@ bytes; nothing is a response without a payload.
 
 An exit status other than 0 is an error response with what the command wrote to
 standard error as its text. The number is EIO, or that of a text which starts
-with an error's name: "ENOENT: no such job".
+with an error's name: "ENOENT: no such job". A command that writes more than
+--max-output, with --stream in one line, is killed; the answer is EMSGSIZE.
 
 With --stream each line of output is one response, sent when it is written, and
 the end of the command ends the stream. When the requester cancels or goes away,
@@ -52,12 +54,16 @@ Ctrl-C ends it: requests at hand are answered first, for ten seconds at most.`,
   flux-rpc serve tail --stream --exec 'tail -f /var/log/messages'`,
 		Args: wantArgs(1, 1),
 	}
-	cmd.Flags().StringVar(&f.exec, "exec", "", "the shell command to run for each request")
+	cmd.Flags().StringVar(&f.exec, "exec", "", "the shell command `CMD` to run for each request")
 	cmd.Flags().BoolVar(&f.stream, "stream", false, "serve streaming requests: each line of output is a response")
 	cmd.Flags().BoolVar(&f.allowGuests, "allow-guests", false, "serve all users, not only the instance owner")
-	cmd.Flags().IntVar(&f.jobs, "jobs", defaultJobs, "how many commands run at once; some 1,000 more requests wait")
+	cmd.Flags().IntVar(&f.jobs, "jobs", defaultJobs,
+		"how many commands `N` run at once; some 1,000 more requests wait")
 	cmd.Flags().BoolVarP(&f.verbose, "verbose", "v", false, "tell on standard error what is served")
-	cmd.Flags().DurationVar(&f.timeout, "timeout", 0, "kill a command after this time and answer ETIMEDOUT (default never)")
+	durationVar(cmd, &f.timeout, "timeout", 0,
+		"kill a command after this time and answer ETIMEDOUT; 0, the default, never does")
+	f.maxOutput = defaultMaxOutput
+	cmd.Flags().Var(&f.maxOutput, "max-output", "the most that a response may have")
 	if err := cmd.MarkFlagRequired("exec"); err != nil {
 		panic(err)
 	}
@@ -67,16 +73,26 @@ Ctrl-C ends it: requests at hand are answered first, for ten seconds at most.`,
 // defaultJobs keeps a burst of requests from forking without end.
 const defaultJobs = 64
 
+// defaultMaxOutput keeps a command that writes without end from taking all memory: with as many commands as run at
+// once by default, all their output is as large as one message can be.
+const defaultMaxOutput = maxInput / defaultJobs
+
 func (a *app) serve(ctx context.Context, f *serveFlags, name string) error {
 	if f.jobs < 1 {
 		return usagef("--jobs %d: want 1 or more", f.jobs)
+	}
+	if err := checkService(name); err != nil {
+		return err
+	}
+	if _, err := shellCommand(ctx, f.exec); err != nil {
+		return err
 	}
 	c, err := a.dial(ctx)
 	if err != nil {
 		return err
 	}
 	defer c.Close()
-	h := &execHandler{service: name, command: f.exec, timeout: f.timeout}
+	h := &execHandler{service: name, command: f.exec, timeout: f.timeout, maxOutput: int(f.maxOutput)}
 	if a.uri != "" {
 		h.env = append(h.env, "FLUX_URI="+a.uri)
 	}

@@ -32,6 +32,9 @@ any is not.`,
 	a.timeoutFlag(cmd)
 	a.jsonFlag(cmd, "print a JSON object; errors as JSON too")
 	return a.remote(cmd, func(ctx context.Context, names []string) error {
+		if err := checkServices(names); err != nil {
+			return err
+		}
 		c, err := a.dial(ctx)
 		if err != nil {
 			return err
@@ -45,7 +48,10 @@ any is not.`,
 }
 
 // brokerServices are those of the broker itself, which module.list leaves out.
-var brokerServices = []string{"attr", "bootstrap", "broker", "event", "heaptrace", "log", "module", "runat", "service", "shutdown", "state-machine"}
+var brokerServices = []string{
+	"attr", "bootstrap", "broker", "event", "heaptrace", "log", "module", "runat", "service", "shutdown",
+	"state-machine",
+}
 
 type module struct {
 	Name     string   `json:"name"`
@@ -116,16 +122,24 @@ func listModules(ctx context.Context, c *flux.Client, opts []flux.CallOption) ([
 // moduleStates are the letters that flux module list shows.
 const moduleStates = "IRFE"
 
+func (m module) state() string {
+	if m.Status < 0 || m.Status >= len(moduleStates) {
+		return "?"
+	}
+	return moduleStates[m.Status : m.Status+1]
+}
+
+// others are the names that a module has besides its own.
+func (m module) others() []string {
+	return slices.DeleteFunc(slices.Clone(m.Services), func(s string) bool { return s == m.Name })
+}
+
 func (l serviceList) String() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%-24s %5s S %5s %5s %s\n", "MODULE", "IDLE", "SENDQ", "RECVQ", "SERVICES")
 	for _, m := range l.Modules {
-		state := "?"
-		if m.Status >= 0 && m.Status < len(moduleStates) {
-			state = moduleStates[m.Status : m.Status+1]
-		}
-		others := slices.DeleteFunc(slices.Clone(m.Services), func(s string) bool { return s == m.Name })
-		line := fmt.Sprintf("%-24s %5d %s %5d %5d %s", oneLine(m.Name), m.Idle, state, m.SendQ, m.RecvQ, oneLine(strings.Join(others, ",")))
+		line := fmt.Sprintf("%-24s %5d %s %5d %5d %s",
+			oneLine(m.Name), m.Idle, m.state(), m.SendQ, m.RecvQ, oneLine(strings.Join(m.others(), ",")))
 		b.WriteString(strings.TrimRight(line, " ") + "\n")
 	}
 	fmt.Fprintf(&b, "\nBROKER  %s\n", strings.Join(l.Broker, " "))
@@ -134,7 +148,7 @@ func (l serviceList) String() string {
 	}
 	fmt.Fprintf(&b, "\n%-10s %8s %8s %8s %8s %8s\n", "CLIENT", "USERID", "PID", "TX", "RX", "BACKLOG")
 	for _, c := range l.Clients {
-		fmt.Fprintf(&b, "%-10.8s %8d %8d %8d %8d %8d\n", c.UUID, c.UserID, c.PID, c.Tx, c.Rx, c.Backlog)
+		fmt.Fprintf(&b, "%-10.8s %8d %8d %8d %8d %8d\n", oneLine(c.UUID), c.UserID, c.PID, c.Tx, c.Rx, c.Backlog)
 	}
 	return b.String()
 }
@@ -156,17 +170,22 @@ func probe(ctx context.Context, c *flux.Client, names []string, opts []flux.Call
 		if err != nil && remote.Errno == flux.EHOSTUNREACH {
 			return nil, err
 		}
-		known[i] = err == nil || remote.Errno != flux.ENOSYS || !strings.HasPrefix(remote.Message, "No service matching")
+		known[i] = err == nil || remote.Errno != flux.ENOSYS ||
+			!strings.HasPrefix(remote.Message, "No service matching")
 	}
 	return known, nil
 }
 
-func (a *app) probeServices(ctx context.Context, c *flux.Client, names []string, opts []flux.CallOption) error {
+func checkServices(names []string) error {
 	for _, name := range names {
-		if name == "" || strings.Contains(name, ".") {
-			return usagef("%q is no service name", name)
+		if err := checkService(name); err != nil {
+			return err
 		}
 	}
+	return nil
+}
+
+func (a *app) probeServices(ctx context.Context, c *flux.Client, names []string, opts []flux.CallOption) error {
 	known, err := probe(ctx, c, names, opts)
 	if err != nil {
 		return err

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 
 	"github.com/flux-sdk/flux"
 	"github.com/spf13/cobra"
@@ -21,40 +22,56 @@ type streamFlags struct {
 func (a *app) streamCommand() *cobra.Command {
 	var f streamFlags
 	cmd := &cobra.Command{
-		Use:   "stream TOPIC [JSON|@FILE|-]",
+		Use:   "stream TOPIC " + requestArgs,
 		Short: "Call a streaming service and print a line per response",
 		Long: `Stream sends a streaming request and prints a line per response, an empty one
 for a response without a payload, until the service ends the stream.
 
-Ctrl-C, --count, --until-key and --timeout end it from this side: the service is
-told with its cancel request.
+Ctrl-C, --count, --until-key, --timeout and a reader of the output that goes away
+end it from this side: the service is told with its cancel request.
+
+A method that is not a streaming one answers once and never ends the stream: its
+response is printed, and then nothing more comes. Use "flux-rpc call" for it, or
+end it with --count 1 or --timeout.
 
 ` + requestHelp,
 		Example: `  flux-rpc stream log.dmesg '{"follow":true}'
-  flux-rpc stream log.dmesg '{"follow":false}' --count 10
+  flux-rpc stream log.dmesg follow:=false --count 10
   flux-rpc stream job-info.eventlog-watch '{"id":123,"path":"eventlog","flags":0}'
   flux-rpc stream job-manager.events-journal '{}' --json | jq -c .events`,
-		Args:              wantArgs(1, 2),
+		Args:              wantArgs(1, math.MaxInt),
 		ValidArgsFunction: a.completeTopic,
 	}
 	f.to.flags(cmd, true)
 	cmd.Flags().BoolVar(&f.rawRequest, "raw-request", false, "send the payload's bytes as they are, not as JSON")
-	cmd.Flags().BoolVar(&f.rawResponse, "raw-response", false, "print the payloads' bytes as they are, with nothing in between")
-	cmd.Flags().IntVar(&f.count, "count", 0, "end after this many responses (default no limit)")
-	cmd.Flags().StringVar(&f.untilKey, "until-key", "", "end after the first response with this key at its top; failure if there is none")
-	cmd.Flags().StringVar(&f.cancelTopic, "cancel-topic", "", "topic of the request that cancels the stream (default what the service is known to use)")
+	cmd.Flags().BoolVar(&f.rawResponse, "raw-response", false,
+		"print the payloads' bytes as they are, with nothing in between")
+	cmd.Flags().IntVar(&f.count, "count", 0, "end after `N` responses; 0, the default, is no limit")
+	cmd.Flags().StringVar(&f.untilKey, "until-key", "",
+		"end after the first response with this `KEY` at its top; failure if there is none")
+	cmd.Flags().StringVar(&f.cancelTopic, "cancel-topic", "",
+		"`TOPIC` of the request that cancels the stream (default what the service is known to use)")
+	a.verboseFlag(cmd, "")
 	a.timeoutFlag(cmd)
 	a.jsonFlag(cmd, "print a line of JSON per response whatever its payload is; errors too")
-	a.remote(cmd, func(ctx context.Context, args []string) error { return a.stream(ctx, &f, args) })
+	a.follow(cmd, func(ctx context.Context, args []string) error { return a.stream(ctx, &f, args) })
 	cmd.MarkFlagsMutuallyExclusive("raw-response", "json")
 	return cmd
 }
 
 func (a *app) stream(ctx context.Context, f *streamFlags, args []string) error {
 	if f.count < 0 {
-		return usagef("--count %d: want 1 or more", f.count)
+		return usagef("--count %d: want 1 or more, or 0 for no limit", f.count)
 	}
-	req, err := readPayload(args[1:], f.rawRequest)
+	if err := checkTopic(args[0]); err != nil {
+		return err
+	}
+	if f.cancelTopic != "" {
+		if err := checkTopic(f.cancelTopic); err != nil {
+			return err
+		}
+	}
+	req, err := readPayload(ctx, args[1:], f.rawRequest, "--raw-request")
 	if err != nil {
 		return err
 	}
@@ -95,7 +112,13 @@ func (a *app) printStream(f *streamFlags, responses <-chan flux.Response) (done 
 	for r := range responses {
 		b, err := r.Bytes()
 		if err != nil {
+			if a.verbose {
+				a.noteHeader("<", r.Message())
+			}
 			return false, err
+		}
+		if a.verbose {
+			a.noteHeader("<", r.Message())
 		}
 		p := newPayload(b)
 		if err := a.printPayload(p, f.rawResponse, false); err != nil {

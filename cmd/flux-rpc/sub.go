@@ -5,15 +5,17 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"time"
 
 	"github.com/flux-sdk/flux"
+	"github.com/flux-sdk/flux/codec"
 	"github.com/spf13/cobra"
 )
 
 type subFlags struct {
-	count   int
-	match   string
-	verbose bool
+	count int
+	match string
+	times bool
 }
 
 func (a *app) subCommand() *cobra.Command {
@@ -26,23 +28,37 @@ all, and prints a line for each: topic, sequence number and payload, separated
 by tabs. An event is printed once however many prefixes it matches. Numbers that
 are missing belong to events of other topics.
 
-It ends with --count, --timeout or Ctrl-C.`,
+With --time a line begins with the time at which the event was received, with
+microseconds and in UTC.
+
+It ends with --count, --timeout, Ctrl-C, or when its output has no reader any
+more. The end of --timeout is success, unless --count asked for more events.`,
 		Example: `  flux-rpc sub heartbeat
+  flux-rpc sub job --time --timeout 10s
   flux-rpc sub job kvs.namespace --json
   flux-rpc sub "" --match '*.create' --count 1`,
-		Args: wantArgs(1, math.MaxInt),
+		Args:              wantArgs(1, math.MaxInt),
+		ValidArgsFunction: completeEvent,
 	}
-	cmd.Flags().IntVar(&f.count, "count", 0, "end after this many events (default no limit)")
-	cmd.Flags().StringVar(&f.match, "match", "", "of those, print only the events whose whole topic matches this glob")
-	cmd.Flags().BoolVarP(&f.verbose, "verbose", "v", false, "tell on standard error when the subscription stands")
-	a.timeoutFlag(cmd)
+	cmd.Flags().IntVar(&f.count, "count", 0, "end after `N` events; 0, the default, is no limit")
+	cmd.Flags().StringVar(&f.match, "match", "",
+		"of those, print only the events whose whole topic matches this `GLOB`")
+	cmd.Flags().BoolVarP(&f.times, "time", "t", false,
+		"print when each event was received; with --json as its key time")
+	a.verboseFlag(cmd, ", and when the subscription stands")
+	durationVar(cmd, &a.limit, "timeout", 0, "end after this time, such as 5s; 0, the default, never does")
 	a.jsonFlag(cmd, "print each event as a JSON object: topic, seq, userid, rolemask, private, payload")
-	return a.remote(cmd, func(ctx context.Context, args []string) error { return a.sub(ctx, &f, args) })
+	return a.follow(cmd, func(ctx context.Context, args []string) error { return a.sub(ctx, &f, args) })
 }
 
 func (a *app) sub(ctx context.Context, f *subFlags, prefixes []string) error {
 	if f.count < 0 {
-		return usagef("--count %d: want 1 or more", f.count)
+		return usagef("--count %d: want 1 or more, or 0 for no limit", f.count)
+	}
+	for _, prefix := range append(prefixes, f.match) {
+		if err := checkText("topic", prefix); err != nil {
+			return err
+		}
 	}
 	// One local subscription to whatever arrives keeps the order across prefixes
 	// and prints an event once; what arrives is asked of the broker below.
@@ -66,15 +82,20 @@ func (a *app) sub(ctx context.Context, f *subFlags, prefixes []string) error {
 			return err
 		}
 	}
-	if f.verbose {
+	if a.verbose {
 		a.note("subscribed to %q", prefixes)
 	}
 	for n := 0; f.count == 0 || n < f.count; n++ {
 		e, ok := <-events
-		if !ok {
+		switch {
+		case !ok && timedOut(ctx) && f.count == 0:
+			return nil // the time that was asked for is over
+		case !ok && timedOut(ctx):
+			return fmt.Errorf("%d of %d events: %w", n, f.count, context.Cause(ctx))
+		case !ok:
 			return context.Cause(ctx)
 		}
-		if err := a.printEvent(e); err != nil {
+		if err := a.printEvent(e, f.times); err != nil {
 			return err
 		}
 	}
@@ -83,6 +104,7 @@ func (a *app) sub(ctx context.Context, f *subFlags, prefixes []string) error {
 
 // eventLine is an event in JSON output.
 type eventLine struct {
+	Time     string `json:"time,omitempty"`
 	Topic    string `json:"topic"`
 	Seq      uint32 `json:"seq"`
 	UserID   uint32 `json:"userid"`
@@ -91,16 +113,38 @@ type eventLine struct {
 	Payload  any    `json:"payload"`
 }
 
-func (a *app) printEvent(e flux.Event) error {
+// eventTime shows when an event was received: RFC 3339 with a fixed number of digits, so that lines sort.
+const eventTime = "2006-01-02T15:04:05.000000Z07:00"
+
+func (a *app) printEvent(e flux.Event, times bool) error {
 	b, err := e.Bytes()
 	if err != nil {
 		return err
 	}
+	stamp := ""
+	if times {
+		stamp = time.Now().UTC().Format(eventTime)
+	}
+	if a.verbose {
+		m := codec.Message{
+			Type: codec.TypeEvent, Topic: e.Topic(), Sequence: e.Seq(),
+			UserID: e.UserID(), Rolemask: uint32(e.Roles()), Payload: b,
+		}
+		if e.Private() {
+			m.Flags = codec.FlagPrivate
+		}
+		a.noteHeader("<", &m)
+	}
 	p := newPayload(b)
 	if a.json {
-		return a.out.object(eventLine{e.Topic(), e.Seq(), e.UserID(), uint32(e.Roles()), e.Private(), p.value()})
+		return a.out.object(eventLine{
+			stamp, e.Topic(), e.Seq(), e.UserID(), uint32(e.Roles()), e.Private(), p.value(),
+		})
 	}
-	return a.out.printf("%s\t%d\t%s\n", oneLine(e.Topic()), e.Seq(), p.short())
+	if times {
+		stamp += "\t"
+	}
+	return a.out.printf("%s%s\t%d\t%s\n", stamp, oneLine(e.Topic()), e.Seq(), p.short())
 }
 
 type pubFlags struct {
@@ -110,21 +154,23 @@ type pubFlags struct {
 func (a *app) pubCommand() *cobra.Command {
 	var f pubFlags
 	cmd := &cobra.Command{
-		Use:   "pub TOPIC [JSON|@FILE|-]",
+		Use:   "pub TOPIC " + requestArgs,
 		Short: "Publish an event and print its sequence number",
 		Long: `Pub publishes an event to the whole instance and prints the sequence number it
 was given: it is on its way then, which does not mean that anybody receives it.
 
-The payload is a JSON object given as an argument, as @FILE or, with -, on
-standard input. Without one the event has no payload.`,
+` + requestHelp,
 		Example: `  flux-rpc pub my.event '{"state":"done"}'
+  flux-rpc pub my.event state=done count:=3
   flux-rpc pub my.blob @image.png --raw
   flux-rpc pub my.secret '{"key":1}' --private`,
-		Args: wantArgs(1, 2),
+		Args:              wantArgs(1, math.MaxInt),
+		ValidArgsFunction: completePayload,
 	}
 	cmd.Flags().BoolVar(&f.private, "private", false, "for the instance owner and this user only")
 	cmd.Flags().BoolVar(&f.raw, "raw", false, "send the payload's bytes as they are, not as JSON")
 	cmd.Flags().BoolVar(&f.unconfirmed, "unconfirmed", false, "send and forget: there is no number to print")
+	a.verboseFlag(cmd, "")
 	a.timeoutFlag(cmd)
 	a.jsonFlag(cmd, `print {"seq":N}; errors as JSON too`)
 	a.remote(cmd, func(ctx context.Context, args []string) error { return a.pub(ctx, &f, args) })
@@ -133,12 +179,12 @@ standard input. Without one the event has no payload.`,
 }
 
 func (a *app) pub(ctx context.Context, f *pubFlags, args []string) error {
-	req, err := readPayload(args[1:], f.raw)
-	if err != nil {
+	if err := checkEvent(args[0]); err != nil {
 		return err
 	}
-	if args[0] == "" {
-		return usagef("an event needs a topic")
+	req, err := readPayload(ctx, args[1:], f.raw, "--raw")
+	if err != nil {
+		return err
 	}
 	c, err := a.dial(ctx)
 	if err != nil {

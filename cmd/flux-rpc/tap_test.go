@@ -57,7 +57,9 @@ func TestTapPassesBytes(t *testing.T) {
 				conn.Close()
 			}()
 			var file, trace strings.Builder
-			tp := &tap{upstream: filepath.Join(dir, "b"), out: capture.NewWriter(&file), trace: newTracer(&trace, false)}
+			tp := &tap{
+				upstream: filepath.Join(dir, "b"), out: capture.NewWriter(&file), trace: newTracer(&trace, false),
+			}
 			front := listenAt(t, filepath.Join(dir, "t"))
 			go tp.serve(front)
 			client, err := net.DialUnix("unix", nil, front.Addr().(*net.UnixAddr))

@@ -7,15 +7,13 @@ import (
 
 // target is who a request is addressed to.
 type target struct {
-	cmd      *cobra.Command
-	rank     uint32
+	rank     rankFlag
 	upstream bool
 }
 
 // flags adds --rank, and --upstream where that makes sense.
 func (t *target) flags(cmd *cobra.Command, upstream bool) {
-	t.cmd = cmd
-	cmd.Flags().Uint32Var(&t.rank, "rank", 0, "address the broker of this rank (default the nearest service)")
+	cmd.Flags().Var(&t.rank, "rank", "address the broker of this rank (default the nearest service)")
 	if upstream {
 		cmd.Flags().BoolVar(&t.upstream, "upstream", false, "address the nearest service above this broker")
 		cmd.MarkFlagsMutuallyExclusive("rank", "upstream")
@@ -27,8 +25,8 @@ func (t *target) option() []flux.RequestOption {
 	switch {
 	case t.upstream:
 		return []flux.RequestOption{flux.Upstream()}
-	case t.cmd.Flags().Changed("rank"):
-		return []flux.RequestOption{flux.Rank(t.rank)}
+	case t.rank.set:
+		return []flux.RequestOption{flux.Rank(t.rank.rank)}
 	}
 	return nil
 }

@@ -116,7 +116,9 @@ func TestPayloadKinds(t *testing.T) {
 }
 
 func TestParseErrno(t *testing.T) {
-	for s, want := range map[string]int{"2": 2, "ENOENT": 2, "enoent": 2, "EHOSTUNREACH": 113, "524": 524, "0": 0, "-1": 0, "E": 0, "": 0} {
+	for s, want := range map[string]int{
+		"2": 2, "ENOENT": 2, "enoent": 2, "EHOSTUNREACH": 113, "524": 524, "0": 0, "-1": 0, "E": 0, "": 0,
+	} {
 		e, err := parseErrno(s)
 		if int(e) != want || (err != nil) != (want == 0) {
 			t.Errorf("parseErrno(%q) = %d, %v; want %d", s, e, err, want)

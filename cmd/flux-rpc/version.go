@@ -19,7 +19,9 @@ func (a *app) versionCommand() *cobra.Command {
 		Use:   "version",
 		Short: "Print the version of this program, and of the broker if there is one",
 		Long: `Version prints the version of this program and, if --uri or $FLUX_URI names a
-broker that answers within a second, the broker's.`,
+broker that answers within a second, the broker's. A build that is no release has
+the version that Go makes of its revision, or the revision alone; +dirty says that
+the sources had been changed. With --version only the program's is printed.`,
 		Example: `  flux-rpc version
   flux-rpc version --json | jq -r .broker`,
 		Args: wantArgs(0, 0),
@@ -48,14 +50,41 @@ func (a *app) version(ctx context.Context) error {
 	return a.out.printf("broker   %s\n", v.Broker)
 }
 
+// programVersion is the version of the module, or without one the revision it was built from.
 func programVersion() string {
 	if version != "" {
 		return version
 	}
-	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
-		return info.Main.Version
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return develVersion
 	}
-	return "(devel)"
+	return buildVersion(info)
+}
+
+// develVersion is the version of a build that says nothing about itself, as Go has it.
+const develVersion = "(devel)"
+
+// revisionDigits is how much of a revision is shown. Go shows as much in the versions that it makes of revisions.
+const revisionDigits = 12
+
+func buildVersion(info *debug.BuildInfo) string {
+	if v := info.Main.Version; v != "" && v != develVersion {
+		return v
+	}
+	settings := make(map[string]string)
+	for _, s := range info.Settings {
+		settings[s.Key] = s.Value
+	}
+	revision := settings["vcs.revision"]
+	if revision == "" {
+		return develVersion
+	}
+	v := "devel-" + revision[:min(len(revision), revisionDigits)]
+	if settings["vcs.modified"] == "true" {
+		v += "+dirty"
+	}
+	return v
 }
 
 func (a *app) brokerVersion(ctx context.Context) string {

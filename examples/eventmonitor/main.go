@@ -2,7 +2,10 @@
 // broker: the connection is made again, the subscription with it, and a gap item
 // tells that events may be missing. With $FLUX_URI it runs until it is
 // interrupted; its argument is the topic prefix. Without, it embeds a broker,
-// restarts it, and exits when it has seen what it should.
+// restarts it, and exits when it has seen what it should. In the root of the
+// repository:
+//
+//	go run ./examples/eventmonitor
 package main
 
 import (
@@ -14,6 +17,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"syscall"
 	"time"
 
 	"github.com/flux-sdk/flux"
@@ -21,7 +25,7 @@ import (
 )
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	prefix := "" // everything
 	if len(os.Args) > 1 {
@@ -48,6 +52,7 @@ func monitor(ctx context.Context, uri, prefix string) error {
 	if err != nil {
 		return err
 	}
+	fmt.Printf("events with the prefix %q, until Ctrl-C: number, topic, payload\n", prefix)
 	return printEvents(events, func(flux.Event) {})
 }
 
@@ -108,6 +113,7 @@ func demo(ctx context.Context, _, _ string) error {
 	if err != nil {
 		return err
 	}
+	fmt.Println("events of a broker that is restarted three times: number, topic, payload")
 	seen, printed := make(chan flux.Event, 100), make(chan error, 1)
 	go func() { printed <- printEvents(events, func(e flux.Event) { seen <- e }) }()
 	for round := range 3 {
@@ -120,7 +126,9 @@ func demo(ctx context.Context, _, _ string) error {
 }
 
 // publishAndRestart wants to see its event, and a gap after the restart.
-func publishAndRestart(ctx context.Context, broker *fluxtest.Broker, client *flux.Client, round int, seen <-chan flux.Event) error {
+func publishAndRestart(
+	ctx context.Context, broker *fluxtest.Broker, client *flux.Client, round int, seen <-chan flux.Event,
+) error {
 	// While the connection is away, calls wait for it.
 	if _, err := client.Publish(ctx, "demo.round", map[string]int{"round": round}); err != nil {
 		return err

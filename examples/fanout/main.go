@@ -1,6 +1,9 @@
 // Fanout makes one call to every rank of an instance, a bounded number at a
 // time, with progress, and reports the ranks that failed without stopping for
-// them. It uses $FLUX_URI or, without one, a broker embedded in the program.
+// them. It uses $FLUX_URI or, without one, a broker of 100 ranks embedded in the
+// program, 15 of which are down. In the root of the repository:
+//
+//	go run ./examples/fanout
 package main
 
 import (
@@ -12,6 +15,7 @@ import (
 	"os"
 	"os/signal"
 	"slices"
+	"syscall"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -24,7 +28,7 @@ func main() {
 	limit := flag.Int("limit", 64, "how many calls are under way at a time")
 	timeout := flag.Duration("timeout", 10*time.Second, "how long a rank may take to answer")
 	flag.Parse()
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	if err := run(ctx, *limit, *timeout); err != nil {
 		log.Fatal("fanout: ", err)
@@ -58,14 +62,15 @@ func run(ctx context.Context, limit int, timeout time.Duration) error {
 		ranks[i] = uint32(i)
 	}
 
+	fmt.Printf("one broker.ping to each of %d ranks, %d at a time\n", size, limit)
 	start := time.Now()
 	results := fanOut(ctx, client, ranks, limit, timeout, func(done int) {
 		if done%max(len(ranks)/10, 1) == 0 || done == len(ranks) {
 			fmt.Printf("%d of %d\n", done, len(ranks))
 		}
 	})
-	if err := ctx.Err(); err != nil {
-		return err
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
 	}
 	report(results, time.Since(start))
 	return nil
@@ -80,7 +85,9 @@ type result struct {
 
 // fanOut calls every rank. An error of one rank is its result, so the group's
 // functions return none: the first error would end the ctx of all the others.
-func fanOut(ctx context.Context, c flux.Caller, ranks []uint32, limit int, timeout time.Duration, progress func(done int)) []result {
+func fanOut(
+	ctx context.Context, c flux.Caller, ranks []uint32, limit int, timeout time.Duration, progress func(done int),
+) []result {
 	var group errgroup.Group
 	group.SetLimit(limit)
 	results := make([]result, len(ranks))

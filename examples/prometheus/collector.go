@@ -16,6 +16,7 @@ type collector struct {
 	connected *prometheus.GaugeVec
 	slow      *prometheus.CounterVec
 	queue     *prometheus.HistogramVec
+	missed    prometheus.Counter
 }
 
 func newCollector() *collector {
@@ -30,11 +31,13 @@ func newCollector() *collector {
 			Name: "flux_client_queue_depth", Help: "Messages queued for a consumer that lags.",
 			Buckets: prometheus.ExponentialBuckets(2, 4, 9), // to the default limit
 		}, []string{"topic"}),
+		missed: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "flux_client_hooks_missed_total", Help: "Calls of hooks left out: hooks were too slow.",
+		}),
 	}
 }
 
-// hooks are to be given to Dial. They are called on the client's hot path, so
-// they only touch counters.
+// hooks are to be given to Dial.
 func (c *collector) hooks() flux.Hooks {
 	up := c.connected.WithLabelValues()
 	return flux.Hooks{
@@ -44,6 +47,7 @@ func (c *collector) hooks() flux.Hooks {
 		Queued: func(topic string, messages, _ int) {
 			c.queue.WithLabelValues(topic).Observe(float64(messages))
 		},
+		Missed: func(n int) { c.missed.Add(float64(n)) },
 	}
 }
 
@@ -84,6 +88,7 @@ func (c *collector) Describe(ch chan<- *prometheus.Desc) {
 	c.connected.Describe(ch)
 	c.slow.Describe(ch)
 	c.queue.Describe(ch)
+	c.missed.Describe(ch)
 }
 
 // Collect is the other half.
@@ -97,4 +102,5 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 	c.connected.Collect(ch)
 	c.slow.Collect(ch)
 	c.queue.Collect(ch)
+	c.missed.Collect(ch)
 }

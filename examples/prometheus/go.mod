@@ -3,7 +3,7 @@ module github.com/flux-sdk/flux/examples/prometheus
 go 1.26.0
 
 require (
-	github.com/flux-sdk/flux v0.0.0
+	github.com/flux-sdk/flux v0.1.0
 	github.com/prometheus/client_golang v1.25.0
 	golang.org/x/sync v0.24.0
 )
@@ -18,5 +18,3 @@ require (
 	golang.org/x/sys v0.48.0 // indirect
 	google.golang.org/protobuf v1.36.12 // indirect
 )
-
-replace github.com/flux-sdk/flux => ../../

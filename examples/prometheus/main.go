@@ -1,7 +1,9 @@
 // Prometheus exports what a client does, its Stats and Hooks, to Prometheus. With
 // $FLUX_URI it serves /metrics until it is interrupted, pinging the broker to
 // have something to show; without, it embeds a broker, scrapes itself once and
-// exits.
+// exits. It is a module of its own. In the root of the repository:
+//
+//	go run -C examples/prometheus .
 package main
 
 import (
@@ -15,6 +17,7 @@ import (
 	"os"
 	"os/signal"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -28,7 +31,7 @@ import (
 func main() {
 	listen := flag.String("listen", "127.0.0.1:9464", "address to serve /metrics at")
 	flag.Parse()
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	uri := os.Getenv("FLUX_URI")
 	var err error
@@ -56,13 +59,17 @@ func export(ctx context.Context, uri, listen string, ready func(addr string)) er
 	c.client.Store(client)
 
 	mux := http.NewServeMux()
+	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/html; charset=utf-8")
+		io.WriteString(w, landingPage)
+	})
 	mux.Handle("/metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{}))
 	server := &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second}
 	l, err := net.Listen("tcp", listen)
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(os.Stderr, "serving http://%s/metrics\n", l.Addr())
+	fmt.Fprintf(os.Stderr, "what the client does, for Prometheus, until Ctrl-C: http://%s/metrics\n", l.Addr())
 
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error {
@@ -83,6 +90,12 @@ func export(ctx context.Context, uri, listen string, ready func(addr string)) er
 	}
 	return group.Wait()
 }
+
+// landingPage is what a browser shows at the root.
+const landingPage = `<!DOCTYPE html>
+<html lang="en"><head><title>Flux client exporter</title></head>
+<body><h1>Flux client exporter</h1><p><a href="/metrics">Metrics</a></p></body></html>
+`
 
 // work stands for what the program is really for.
 func work(ctx context.Context, client *flux.Client) error {
@@ -122,7 +135,11 @@ func demo(ctx context.Context, w io.Writer) error {
 	var scraped error
 	err = export(ctx, broker.URI(), "127.0.0.1:0", func(addr string) {
 		defer stop()
-		scraped = scrapeUntil(ctx, "http://"+addr+"/metrics", "flux_client_responses_total 1", w)
+		url := "http://" + addr + "/metrics"
+		// Hooks are called a little after what they tell of.
+		if scraped = scrapeUntil(ctx, url, "flux_client_connected 1\n", io.Discard); scraped == nil {
+			scraped = scrapeUntil(ctx, url, "flux_client_responses_total 1\n", w)
+		}
 	})
 	if scraped != nil {
 		return scraped

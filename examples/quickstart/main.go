@@ -1,6 +1,8 @@
 // Quickstart is the first program to run: it connects to the Flux instance that
 // $FLUX_URI names or, without one, to a broker embedded in the program, and
-// shows calls, streams, events and a service.
+// shows calls, streams, events and a service. In the root of the repository:
+//
+//	go run ./examples/quickstart
 package main
 
 import (
@@ -9,10 +11,12 @@ import (
 	"fmt"
 	"iter"
 	"log"
+	"log/slog"
 	"os"
 	"os/signal"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/flux-sdk/flux"
@@ -20,7 +24,7 @@ import (
 )
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
@@ -62,8 +66,19 @@ func run(ctx context.Context) error {
 			return fmt.Errorf("%s: %w", step.title, err)
 		}
 	}
+	fmt.Print(next)
 	return nil
 }
+
+const next = `
+# what to read next
+
+docs/client.md     all of this at length: deadlines, errors, reconnect, shutdown
+docs/services.md   a service of your own, piece by piece
+docs/recipes.md    what "flux submit", "flux jobs" and other commands do, in Go
+docs/glossary.md   the words: rank, instance, topic, matchtag
+examples/          more programs; the source of this one is examples/quickstart/main.go
+`
 
 // instance asks the broker who it is and how far away.
 func instance(ctx context.Context, c *flux.Client) error {
@@ -88,7 +103,8 @@ func instance(ctx context.Context, c *flux.Client) error {
 	if err != nil {
 		return err
 	}
-	fmt.Printf("ping: %v via %s\n", time.Since(start).Round(time.Microsecond), pong.Route)
+	fmt.Printf("ping: %v, route %s\n", time.Since(start).Round(time.Microsecond), pong.Route)
+	fmt.Println("      (the hops of the request: this client is the first, the broker that answered the last)")
 	return nil
 }
 
@@ -130,9 +146,11 @@ func typedError(ctx context.Context, c *flux.Client) error {
 // Leaving the loop cancels the stream at the broker.
 func logStream(ctx context.Context, c *flux.Client) error {
 	const greeting = "hello from Go"
-	if err := c.Notify(ctx, "log.append", []byte("<48>1 - - quickstart - - - "+greeting)); err != nil {
+	h, err := flux.NewLogHandler(ctx, c, nil)
+	if err != nil {
 		return err
 	}
+	slog.New(h).InfoContext(ctx, greeting)
 	lines := 0
 	for line, err := range flux.StreamAs[string](ctx, c, "log.dmesg", map[string]bool{"follow": true}) {
 		if err != nil {
@@ -141,6 +159,7 @@ func logStream(ctx context.Context, c *flux.Client) error {
 		lines++
 		if strings.HasSuffix(strings.TrimSpace(line), greeting) {
 			fmt.Printf("line %d of the log is ours: %s\n", lines, line)
+			fmt.Println("(<8 * severity>version, time, rank of the broker, program, process id, two unused fields, text)")
 			break
 		}
 	}

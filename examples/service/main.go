@@ -1,7 +1,10 @@
 // Service is a complete service: typed calls, a stream that its requester ends
 // by cancelling, and a shutdown that leaves nobody without an answer. With
 // $FLUX_URI it serves that instance until it is interrupted; without, it starts
-// an embedded broker, plays its own client, and shuts down.
+// an embedded broker, plays its own client, and shuts down. In the root of the
+// repository:
+//
+//	go run ./examples/service
 package main
 
 import (
@@ -67,9 +70,10 @@ func run(ctx context.Context) error {
 			return nil
 		}
 		if !demo {
-			fmt.Printf("serving %s until interrupted; try it with: flux rpc call %s.add '{\"n\":2}'\n", name, name)
+			fmt.Printf("serving %s until interrupted; try it with: flux-rpc call %s.add '{\"n\":2}'\n", name, name)
 			return nil
 		}
+		fmt.Println("a service and its client: ten additions, a stream, and an answer during the shutdown")
 		return playClient(uri, stop)
 	})
 	err = group.Wait()

@@ -1,7 +1,9 @@
 // Typedclient wraps services of a broker in Go types and shows what to do about
 // errors: deadlines, what a service said against what went wrong here, and which
 // failures may be tried again. It uses $FLUX_URI or, without one, a broker
-// embedded in the program.
+// embedded in the program. In the root of the repository:
+//
+//	go run ./examples/typedclient
 package main
 
 import (
@@ -11,6 +13,8 @@ import (
 	"io/fs"
 	"log"
 	"os"
+	"os/signal"
+	"syscall"
 	"time"
 
 	"github.com/flux-sdk/flux"
@@ -57,7 +61,9 @@ func call[T any](ctx context.Context, i *Instance, topic string, req any, opts .
 }
 
 func main() {
-	if err := run(context.Background()); err != nil {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := run(ctx); err != nil {
 		log.Fatal("typedclient: ", err)
 	}
 }
@@ -79,6 +85,7 @@ func run(ctx context.Context) error {
 	defer client.Close()
 	instance := &Instance{Caller: client, Timeout: 10 * time.Second}
 
+	fmt.Println("# answers, decoded into Go types")
 	version, err := instance.Attribute(ctx, "version")
 	if err != nil {
 		return err
@@ -88,7 +95,8 @@ func run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	fmt.Printf("rank %d answers via %s\n\n", pong.Rank, pong.Route)
+	fmt.Printf("rank %d answers, route %s\n", pong.Rank, pong.Route)
+	fmt.Println("\n# four calls that cannot succeed, and what kind of failure each is")
 	return failures(ctx, client, instance)
 }
 

@@ -112,7 +112,7 @@ func TestFlushSoonHoldsBack(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				ours, theirs := BytePipe()
-				raw := &countedIO{Stream: ours.(Stream)}
+				raw := &countedIO{Stream: ours}
 				a, b := New(raw, Config{}), New(theirs, Config{})
 				for n := range uint32(200) {
 					if err := a.Queue(request("flow.item", n+1, nil)); err != nil {
@@ -160,22 +160,6 @@ func TestAdmitFlow(t *testing.T) {
 			t.Errorf("Admit: %v", err)
 		}
 	})
-}
-
-// heldIO is a stream whose writes wait for a go.
-type heldIO struct {
-	Stream
-	hold   bool
-	free   chan struct{}
-	writes int
-}
-
-func (h *heldIO) TryWrite(p []byte) (int, error) {
-	h.writes++
-	if h.hold {
-		<-h.free
-	}
-	return h.Stream.TryWrite(p)
 }
 
 // One request is written by its sender. With others under way the sender does

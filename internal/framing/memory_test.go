@@ -138,7 +138,7 @@ func (a *askedIO) Read(p []byte) (int, error) {
 // read to where it belongs; behind a small one much.
 func TestReadAhead(t *testing.T) {
 	ours, theirs := BytePipe()
-	raw := &askedIO{Stream: ours.(Stream)}
+	raw := &askedIO{Stream: ours}
 	a, b := New(raw, Config{}), New(theirs, Config{})
 	defer a.Close()
 	defer b.Close()

@@ -19,6 +19,7 @@ type reader struct {
 	big     bigRead // the body that is being read
 
 	interruptible bool    // the goroutine that reads does so by RecvOr
+	borrows       bool    // or by RecvBorrowed
 	mem           *Memory // of the last body, if it can be used again
 	throttle      readThrottle
 	afterLarge    bool // the last body was large
@@ -60,7 +61,7 @@ func (r *reader) next(m *codec.Message) error {
 	if r.taken++; r.taken%flushEvery == 0 {
 		r.w.writeQueued()
 	}
-	if err == nil && borrowed {
+	if err == nil && borrowed && !r.borrows {
 		r.own(m)
 	}
 	if r.err = err; err != nil {

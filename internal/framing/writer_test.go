@@ -96,7 +96,7 @@ func TestReaderWritesAll(t *testing.T) {
 // A reader that waits for the rest of a large body is not awake.
 func TestReaderWaitsInBody(t *testing.T) {
 	ours, theirs := BytePipe()
-	a := New(ours.(Stream), Config{})
+	a := New(ours, Config{})
 	defer a.Close()
 	frame := wire(t, codec.NewEvent("some.event"))
 	large := codec.NewEvent("large.event")

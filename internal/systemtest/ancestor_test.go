@@ -90,7 +90,7 @@ func TestAncestorErrors(t *testing.T) {
 		r.SetAttr("instance-level", "7")
 	}
 	list[2].SetAttr("parent-uri", list[1].URI())
-	list[1].Handle("attr.get", func(r *fluxtest.Request) { r.Fail(uint32(flux.ENOENT), "") })
+	list[1].Handle("attr.get", func(r *fluxtest.Request) { r.Fail(flux.ENOENT) })
 	_, err := flux.Dial(t.Context(), "../..")
 	mustMatch(t, "an instance that does not know its level", err, flux.ENOENT)
 	if !strings.Contains(err.Error(), list[1].URI()) || !strings.Contains(err.Error(), "../..") ||

@@ -191,7 +191,7 @@ func TestReconnectWaitsForTheBroker(t *testing.T) {
 		mustEqual(t, "requests", topicsOf(b, first+1), []string{"state-machine.wait"})
 
 		// The old broker, on its way down: start over.
-		wait.Fail(uint32(flux.ENOENT), "broker has surpassed RUN state")
+		wait.Fail(&flux.Error{Errno: flux.ENOENT, Message: "broker has surpassed RUN state"})
 		<-waits
 		pendingYet(t, "the call", call)
 		mustEqual(t, "requests", topicsOf(b, first+2), []string{"state-machine.wait"})
@@ -216,7 +216,7 @@ func TestReconnectWaitsForTheBroker(t *testing.T) {
 // A broker without state-machine.wait is taken as it is.
 func TestReconnectToAnOldBroker(t *testing.T) {
 	inBroker(t, func(t *testing.T, b *fluxtest.Broker, c *flux.Client) {
-		b.Handle("state-machine.wait", func(r *fluxtest.Request) { r.Fail(uint32(flux.ENOSYS), "") })
+		b.Handle("state-machine.wait", func(r *fluxtest.Request) { r.Fail(flux.ENOSYS) })
 		b.Restart()
 		synctest.Wait()
 		if _, err := c.Attr(t.Context(), "rank"); err != nil {

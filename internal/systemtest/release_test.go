@@ -31,7 +31,7 @@ func patterned(seed uint64, size int) []byte {
 func TestRelease(t *testing.T) {
 	b := fluxtest.New(t)
 	b.Handle("x.echo", func(r *fluxtest.Request) { r.Respond(r.Message().Payload) })
-	b.Handle("x.fail", func(r *fluxtest.Request) { r.Fail(uint32(flux.EPERM), "no way") })
+	b.Handle("x.fail", func(r *fluxtest.Request) { r.Fail(&flux.Error{Errno: flux.EPERM, Message: "no way"}) })
 	c := b.Client()
 	for _, size := range []int{10, 100_000} {
 		r, err := c.Call(t.Context(), "x.echo", []byte(`{"v":"`+strings.Repeat("v", size)+"\"}\x00"))

@@ -46,7 +46,7 @@ func (b *syncBuffer) String() string {
 func TestTraceGolden(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := fluxtest.New(t, fluxtest.InProcess(), fluxtest.Seed(7), fluxtest.Owner(1000))
-		b.Handle("svc.error", func(r *fluxtest.Request) { r.Fail(uint32(flux.EPERM), "not for you") })
+		b.Handle("svc.error", func(r *fluxtest.Request) { r.Fail(&flux.Error{Errno: flux.EPERM, Message: "not for you"}) })
 		b.Handle("svc.count", func(r *fluxtest.Request) {
 			r.Respond(json.RawMessage(`{"i":1}`))
 			r.End()

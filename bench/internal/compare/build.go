@@ -64,8 +64,10 @@ func buildC(ctx context.Context, src, out string) error {
 		}
 		prefix = filepath.Dir(filepath.Dir(path))
 	}
-	env := append(os.Environ(), "PKG_CONFIG_PATH="+
-		filepath.Join(prefix, "lib", "pkgconfig")+":"+filepath.Join(prefix, "lib64", "pkgconfig")+":"+os.Getenv("PKG_CONFIG_PATH"))
+	env := append(os.Environ(), "PKG_CONFIG_PATH="+strings.Join([]string{
+		filepath.Join(prefix, "lib", "pkgconfig"), filepath.Join(prefix, "lib64", "pkgconfig"),
+		os.Getenv("PKG_CONFIG_PATH"),
+	}, ":"))
 	ask := func(what string) ([]string, error) {
 		cmd := exec.CommandContext(ctx, "pkg-config", what, "flux-core")
 		cmd.Env = env

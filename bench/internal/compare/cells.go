@@ -15,6 +15,7 @@ type cell struct {
 type run struct {
 	impl string
 	argv []string
+	env  []string // besides that of all runs
 }
 
 const (
@@ -25,7 +26,7 @@ const (
 // The services that all programs call.
 const (
 	cService   = "cbench"
-	goService  = "gbench" // on the reader, as a handler of libflux is
+	goService  = "gbench" // an Inline route, as a handler of libflux is
 	gorService = "ggor"   // a goroutine for each request
 )
 
@@ -43,7 +44,7 @@ func (c *cell) add(impl string, program []string, args ...string) {
 		return
 	}
 	argv := append([]string{}, program...)
-	c.runs = append(c.runs, run{impl, append(argv, args...)})
+	c.runs = append(c.runs, run{impl: impl, argv: append(argv, args...)})
 }
 
 // with is the SDK's program with flags before its command.
@@ -75,7 +76,7 @@ func (r *runner) brokerCells() []cell {
 		cl.add("json", p.with("json", "-json"), args...)
 		cl.add("python", py, "serial", attrTopic, attrPayload, r.n(2000))
 	})
-	for _, d := range []int{1, 16, 64, 256, 1024} {
+	for _, d := range []int{1, 2, 4, 8, 16, 64, 256, 1024} {
 		add(fmt.Sprint("pipe ", d), func(cl *cell) {
 			n := 30000
 			if d == 1 {
@@ -85,11 +86,19 @@ func (r *runner) brokerCells() []cell {
 			cl.add("c", c, args...)
 			cl.add("call", call, args...)
 			cl.add("go", goes, args...)
+			if d == 64 {
+				cl.add("hooks", p.with("hooks", "-hooks"), args...)
+			}
 			if !r.short || d == 64 {
 				cl.add("python", py, "pipe", attrTopic, attrPayload, strconv.Itoa(d), r.n(4000))
 			}
 		})
 	}
+	add("lat 64", func(cl *cell) {
+		args := []string{"lat", attrTopic, attrPayload, "64", r.n(60000)}
+		cl.add("c", c, args...)
+		cl.add("call", call, args...)
+	})
 	add("stream", func(cl *cell) {
 		cl.add("c", c, "stream", cService, r.n(100000))
 		cl.add("call", call, "stream", cService, r.n(100000))

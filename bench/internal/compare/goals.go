@@ -11,6 +11,8 @@ type metric struct {
 
 var (
 	rate       = metric{"rate", func(r measure.Result) float64 { return r.Ops }, true}
+	p99        = metric{"p99", func(r measure.Result) float64 { return r.P99 }, false}
+	p999       = metric{"p99.9", func(r measure.Result) float64 { return r.P999 }, false}
 	p50        = metric{"p50", func(r measure.Result) float64 { return r.P50 }, false}
 	cpu        = metric{"CPU", func(r measure.Result) float64 { return r.CPU }, false}
 	serviceCPU = metric{"service CPU", func(r measure.Result) float64 { return r.ServiceCPU }, false}
@@ -29,6 +31,7 @@ type goal struct {
 
 var names = map[string]string{
 	"c": "C libflux", "python": "Python", "nats": "nats", "grpc": "grpc-go", "netrpc": "net/rpc",
+	"call": "hooks off",
 }
 
 // goals are the bars that were set for this module.
@@ -37,6 +40,12 @@ var goals = []goal{
 	{"serial call", "serial", "call", "c", cpu, 1.2, 0.9},
 	{"serial call, JSON both ways", "serial", "json", "python", p50, 0.75, 0},
 	{"serial call, JSON both ways", "serial", "json", "python", cpu, 0.5, 0},
+	{"pipelined, depth 2", "pipe 2", "call", "c", rate, 0.9, 1.0},
+	{"pipelined, depth 2", "pipe 2", "call", "c", cpu, 1.3, 1.0},
+	{"pipelined, depth 4", "pipe 4", "call", "c", rate, 0.9, 1.0},
+	{"pipelined, depth 4", "pipe 4", "call", "c", cpu, 1.3, 1.0},
+	{"pipelined, depth 8", "pipe 8", "call", "c", rate, 0.9, 1.0},
+	{"pipelined, depth 8", "pipe 8", "call", "c", cpu, 1.3, 1.0},
 	{"pipelined, depth 16", "pipe 16", "call", "c", rate, 1.0, 1.1},
 	{"pipelined, depth 16", "pipe 16", "call", "c", cpu, 1.1, 0.9},
 	{"pipelined, depth 64", "pipe 64", "call", "c", rate, 0.9, 1.0},
@@ -45,6 +54,11 @@ var goals = []goal{
 	{"pipelined, depth 256", "pipe 256", "call", "c", cpu, 1.15, 1.0},
 	{"pipelined, depth 1024", "pipe 1024", "call", "c", rate, 0.9, 1.0},
 	{"pipelined, depth 1024", "pipe 1024", "call", "c", cpu, 1.15, 1.0},
+	{"each call, depth 64", "lat 64", "call", "c", p50, 0, 0},
+	{"each call, depth 64", "lat 64", "call", "c", p99, 1.1, 0.9},
+	{"each call, depth 64", "lat 64", "call", "c", p999, 1.2, 0},
+	{"all hooks on, depth 64", "pipe 64", "hooks", "call", rate, 0.95, 0},
+	{"all hooks on, depth 64", "pipe 64", "hooks", "call", cpu, 1.15, 1.05},
 	{"through Go, depth 16", "pipe 16", "go", "c", rate, 0.9, 1.0},
 	{"through Go, depth 16", "pipe 16", "go", "c", cpu, 1.0, 0.7},
 	{"through Go, depth 64", "pipe 64", "go", "c", rate, 0.9, 1.0},

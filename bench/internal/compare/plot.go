@@ -48,7 +48,7 @@ func plot(rs results) string {
 		depths                  []int
 		series                  []series
 	}{
-		{"one broker of flux-core", "pipe %d", "c", "C libflux", []int{1, 16, 64, 256, 1024}, brokerSeries},
+		{"one broker of flux-core", "pipe %d", "c", "C libflux", []int{1, 2, 4, 8, 16, 64, 256, 1024}, brokerSeries},
 		{"embedded broker", "embed %d", "nats", "nats", []int{1, 16, 64, 256}, embeddedSeries},
 	} {
 		rate := rs.byDepth(set.cells, set.ref, set.depths, set.series)
@@ -107,7 +107,8 @@ const (
 func draw(charts []chart) string {
 	var b strings.Builder
 	rows := (len(charts) + 1) / 2
-	fmt.Fprintf(&b, `<svg xmlns="http://www.w3.org/2000/svg" width="%d" height="%d" font-family="sans-serif" font-size="11">`+"\n", 2*chartW, rows*chartH)
+	fmt.Fprintf(&b, `<svg xmlns="http://www.w3.org/2000/svg" width="%d" height="%d"`+
+		` font-family="sans-serif" font-size="11">`+"\n", 2*chartW, rows*chartH)
 	fmt.Fprintln(&b, `<rect width="100%" height="100%" fill="white"/>`)
 	for i, c := range charts {
 		fmt.Fprintf(&b, `<g transform="translate(%d,%d)">`+"\n", i%2*chartW, i/2*chartH)
@@ -151,7 +152,8 @@ func (c chart) draw(b *strings.Builder) {
 			path = append(path, fmt.Sprintf("%.1f,%.1f", x(p.depth), y(p.v)))
 			fmt.Fprintf(b, `<circle cx="%.1f" cy="%.1f" r="3" fill="%s"/>`+"\n", x(p.depth), y(p.v), s.color)
 		}
-		fmt.Fprintf(b, `<polyline points="%s" fill="none" stroke="%s" stroke-width="2"/>`+"\n", strings.Join(path, " "), s.color)
+		fmt.Fprintf(b, `<polyline points="%s" fill="none" stroke="%s" stroke-width="2"/>`+"\n",
+			strings.Join(path, " "), s.color)
 		fmt.Fprintf(b, `<text x="%d" y="%d" fill="%s">%s</text>`+"\n",
 			left+legendPadding, top+legendPadding+legendLine*(i+1), s.color, s.name)
 	}

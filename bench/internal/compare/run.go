@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -37,7 +38,8 @@ func (r *runner) rounds(ctx context.Context, cells []cell) error {
 		if err := r.repeat(ctx, cells, rep, func(cl cell, _ run) bool { return r.only.MatchString(cl.name) }); err != nil {
 			return err
 		}
-		fmt.Fprintf(os.Stderr, "compare: repetition %d of %d done after %v\n", rep+1, r.reps, time.Since(start).Round(time.Second))
+		fmt.Fprintf(os.Stderr, "compare: repetition %d of %d done after %v\n", rep+1, r.reps,
+			time.Since(start).Round(time.Second))
 	}
 	return nil
 }
@@ -65,7 +67,7 @@ func (r *runner) one(ctx context.Context, cl cell, run run, rep int) error {
 	defer cancel()
 	var stderr bytes.Buffer
 	cmd := exec.CommandContext(ctx, run.argv[0], run.argv[1:]...)
-	cmd.Env, cmd.Stderr, cmd.WaitDelay = r.env, &stderr, time.Second
+	cmd.Env, cmd.Stderr, cmd.WaitDelay = slices.Concat(r.env, run.env), &stderr, time.Second
 	out, err := cmd.Output()
 	if err != nil {
 		return fmt.Errorf("%s: %s: %w: %s", cl.name, strings.Join(run.argv, " "), err, strings.TrimSpace(stderr.String()))
@@ -123,9 +125,13 @@ func (r *runner) startServices(ctx context.Context) (stop func(), err error) {
 		}
 		return nil
 	}
-	err = start(append(r.programs.with("go", "-svcmode", "inline"), "svc", goService)...)
-	if err == nil {
-		err = start(append(r.programs.with("gor"), "svc", gorService)...)
+	inline := run{argv: append(r.programs.with("go", "-svcmode", "inline"), "svc", goService)}
+	each := run{argv: append(r.programs.with("gor"), "svc", gorService)}
+	err = errors.Join(start(inline.argv...), start(each.argv...))
+	if other := r.other; other != nil && err == nil {
+		in, _ := other.of(inline, r.programs.sdk)
+		ea, _ := other.of(each, r.programs.sdk)
+		err = errors.Join(start(in.argv...), start(ea.argv...))
 	}
 	if err == nil && r.programs.c != "" {
 		err = start(r.programs.c, "svc", cService)

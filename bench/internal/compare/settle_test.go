@@ -15,7 +15,9 @@ import (
 
 // The figures are those of a table of the binomial distribution.
 func TestInterval(t *testing.T) {
-	for _, tt := range []struct{ n, out int }{{1, 0}, {2, 0}, {5, 0}, {7, 0}, {8, 1}, {11, 2}, {20, 5}, {34, 11}, {100, 41}} {
+	for _, tt := range []struct{ n, out int }{
+		{1, 0}, {2, 0}, {5, 0}, {7, 0}, {8, 1}, {11, 2}, {20, 5}, {34, 11}, {100, 41},
+	} {
 		list := make([]float64, tt.n)
 		for i := range list {
 			list[i] = float64(i)

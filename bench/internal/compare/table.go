@@ -90,7 +90,8 @@ func writeTable(w io.Writer, rs results) error {
 			g.title, names[g.ref], g.metric.name, g.show(v), g.show(list[0]), g.show(list[len(list)-1]), len(list),
 			g.bar(g.must), g.bar(g.aim), verdict)
 	}
-	_, err := fmt.Fprintf(w, "\n%d of %d goals reached, in up to %d repetitions. Ratios are taken within a repetition.\n", passed, rows, rs.reps())
+	_, err := fmt.Fprintf(w, "\n%d of %d goals reached, in up to %d repetitions. Ratios are taken within a repetition.\n",
+		passed, rows, rs.reps())
 	return err
 }
 

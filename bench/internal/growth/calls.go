@@ -48,24 +48,28 @@ var heldSweep = sweep{
 	columns: []column{{"Call, a goroutine each", true}, {"Go", true}},
 	sizes:   []int{1000, 10000, 100000}, small: 10000,
 	row: func(ctx context.Context, n int, _ bool) ([]float64, error) {
-		held := func(start func(*flux.Client)) func() (float64, error) {
+		held := func(start func(c *flux.Client, ended *sync.WaitGroup)) func() (float64, error) {
 			return func() (float64, error) {
+				var ended sync.WaitGroup // or their stacks would be in use at the next start
 				c, stop := sink()
 				before := inUse()
 				for range n {
-					start(c)
+					start(c, &ended)
 				}
 				for c.Stats().Live < n {
 					time.Sleep(time.Millisecond)
 				}
 				after := inUse()
 				stop()
+				ended.Wait()
 				return (after - before) / float64(n), nil
 			}
 		}
 		return both(
-			held(func(c *flux.Client) { go c.Call(ctx, "x.hold", event) }),
-			held(func(c *flux.Client) { c.Go(ctx, "x.hold", event) }))
+			held(func(c *flux.Client, ended *sync.WaitGroup) {
+				ended.Go(func() { c.Call(ctx, "x.hold", event) })
+			}),
+			held(func(c *flux.Client, _ *sync.WaitGroup) { c.Go(ctx, "x.hold", event) }))
 	},
 }
 

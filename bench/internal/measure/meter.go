@@ -24,9 +24,10 @@ type Result struct {
 	BrokerConn float64 `json:"brk_conn_us"` // of its connector-local thread
 	Allocs     float64 `json:"allocs"`
 
-	P50 float64 `json:"p50_us,omitempty"`
-	P99 float64 `json:"p99_us,omitempty"`
-	Min float64 `json:"min_us,omitempty"`
+	P50  float64 `json:"p50_us,omitempty"`
+	P99  float64 `json:"p99_us,omitempty"`
+	P999 float64 `json:"p999_us,omitempty"`
+	Min  float64 `json:"min_us,omitempty"`
 
 	Service    string  `json:"svc,omitempty"`    // who answered
 	ServiceCPU float64 `json:"svc_us,omitempty"` // its CPU
@@ -80,7 +81,8 @@ func (m *Meter) Stop(test string, n int) Result {
 func (r *Result) Latencies(l []time.Duration) {
 	slices.Sort(l)
 	us := func(d time.Duration) float64 { return float64(d.Nanoseconds()) / 1e3 }
-	r.P50, r.P99, r.Min = us(l[len(l)/2]), us(l[len(l)*99/100]), us(l[0])
+	r.P50, r.Min = us(l[len(l)/2]), us(l[0])
+	r.P99, r.P999 = us(l[len(l)*99/100]), us(l[len(l)*999/1000])
 }
 
 // CPU is the CPU time of this process so far, in microseconds.

@@ -114,19 +114,51 @@ func (b *Bench) many(ctx context.Context, test string, x exchange, depth, n int)
 	return b.print(m.Stop(test, n))
 }
 
+// latency measures n calls with depth of them in flight, each on a goroutine, and how
+// long each takes.
+func (b *Bench) latency(ctx context.Context, a args) error {
+	c, err := b.dial(ctx)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	x, depth, n := b.request(c, a), a.num(2), a.num(3)
+	if err := b.goroutines(depth, n/10+1, func(int) error { return b.call(ctx, x) }); err != nil {
+		return err
+	}
+	lats := make([]time.Duration, n)
+	m := measure.Start()
+	err = b.goroutines(depth, n, func(i int) error {
+		start := time.Now()
+		err := b.call(ctx, x)
+		lats[i] = time.Since(start)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	r := m.Stop(fmt.Sprintf("lat:%s:%d", a[0], depth), n)
+	r.Latencies(lats)
+	return b.print(r)
+}
+
 // inFlight makes n calls with depth of them in flight.
 func (b *Bench) inFlight(ctx context.Context, x exchange, depth, n int) error {
 	if b.API == "go" {
 		return b.throughGo(ctx, x, depth, n)
 	}
+	return b.goroutines(depth, n, func(int) error { return b.call(ctx, x) })
+}
+
+// goroutines has depth goroutines do something n times in all, by its number.
+func (b *Bench) goroutines(depth, n int, do func(i int) error) error {
 	var wg sync.WaitGroup
-	var todo atomic.Int64
-	todo.Store(int64(n))
+	var next atomic.Int64
 	errs := make([]error, depth)
 	for g := range depth {
 		wg.Go(func() {
-			for todo.Add(-1) >= 0 {
-				if errs[g] = b.call(ctx, x); errs[g] != nil {
+			for i := next.Add(1) - 1; i < int64(n); i = next.Add(1) - 1 {
+				if errs[g] = do(int(i)); errs[g] != nil {
 					return
 				}
 			}

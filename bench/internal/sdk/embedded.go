@@ -56,7 +56,7 @@ func (b *Bench) embedded(ctx context.Context, service bool, f func(*flux.Client)
 		return err
 	}
 	defer broker.Close()
-	c, err := flux.Dial(ctx, broker.URI())
+	c, err := b.dialURI(ctx, broker.URI())
 	if err != nil {
 		return err
 	}
@@ -64,7 +64,7 @@ func (b *Bench) embedded(ctx context.Context, service bool, f func(*flux.Client)
 	if !service {
 		return f(c)
 	}
-	svc, err := flux.Dial(ctx, broker.URI())
+	svc, err := b.dialURI(ctx, broker.URI())
 	if err != nil {
 		return err
 	}

@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/flux-sdk/flux"
@@ -29,22 +27,12 @@ func (b *Bench) pub(ctx context.Context, a args) error {
 	}
 	lats := make([]time.Duration, n)
 	run := func(n int) error {
-		var wg sync.WaitGroup
-		var next atomic.Int64
-		errs := make([]error, depth)
-		for g := range depth {
-			wg.Go(func() {
-				for i := next.Add(1) - 1; i < int64(n); i = next.Add(1) - 1 {
-					start := time.Now()
-					if errs[g] = publish(); errs[g] != nil {
-						return
-					}
-					lats[i] = time.Since(start)
-				}
-			})
-		}
-		wg.Wait()
-		return firstError(errs)
+		return b.goroutines(depth, n, func(i int) error {
+			start := time.Now()
+			err := publish()
+			lats[i] = time.Since(start)
+			return err
+		})
 	}
 	if err := run(n/10 + 1); err != nil {
 		return err

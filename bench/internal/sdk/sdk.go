@@ -16,6 +16,7 @@ import (
 
 	"github.com/flux-sdk/flux"
 	"github.com/flux-sdk/flux/bench/internal/measure"
+	"github.com/flux-sdk/flux/codec"
 )
 
 // Bench is what the flags say about a run.
@@ -26,17 +27,22 @@ type Bench struct {
 	Service string
 	Context string
 	Conn    string
+	Hooks   bool
 	Out     io.Writer
 }
 
 // Flags declares the flags of the commands.
 func (b *Bench) Flags(fs *flag.FlagSet) {
 	fs.StringVar(&b.Label, "impl", "flux", "label of the result")
-	fs.StringVar(&b.API, "api", "call", "call: a goroutine with Call for each request in flight; go: one goroutine, pipelining through Go")
+	fs.StringVar(&b.API, "api", "call",
+		"call: a goroutine with Call for each request in flight; go: one goroutine, pipelining through Go")
 	fs.BoolVar(&b.JSON, "json", false, "encode and decode JSON (attr.get only), in place of raw payloads")
-	fs.StringVar(&b.Service, "svcmode", "goroutine", "goroutine: one for each request; sequential: a Sequential route")
-	fs.StringVar(&b.Context, "ctx", "shared", "ctx of the calls: none (Background), shared (one that can be cancelled), each (a deadline of its own)")
+	fs.StringVar(&b.Service, "svcmode", "goroutine",
+		"goroutine: one for each request; sequential: a Sequential route; inline: an Inline route")
+	fs.StringVar(&b.Context, "ctx", "shared",
+		"ctx of the calls: none (Background), shared (one that can be cancelled), each (a deadline of its own)")
 	fs.StringVar(&b.Conn, "conn", "socket", "embedded broker: socket, or memory (no system call)")
+	fs.BoolVar(&b.Hooks, "hooks", false, "set all hooks of the client, to functions that do nothing")
 }
 
 // args are the arguments of a command.
@@ -63,6 +69,7 @@ type command struct {
 var commands = []command{
 	{"serial", "TOPIC PAYLOAD N", 3, (*Bench).serial},
 	{"pipe", "TOPIC PAYLOAD DEPTH N", 4, (*Bench).pipe},
+	{"lat", "TOPIC PAYLOAD DEPTH N", 4, (*Bench).latency},
 	{"svc", "NAME", 1, (*Bench).svc},
 	{"stream", "SERVICE N", 2, (*Bench).stream},
 	{"echo", "SERVICE SIZE DEPTH N", 4, (*Bench).echo},
@@ -105,7 +112,27 @@ func (b *Bench) Run(ctx context.Context, argv []string) (err error) {
 	return commands[i].run(b, ctx, argv[1:])
 }
 
-func (b *Bench) dial(ctx context.Context) (*flux.Client, error) { return flux.Dial(ctx, "") }
+// dial connects to the broker of $FLUX_URI.
+func (b *Bench) dial(ctx context.Context) (*flux.Client, error) { return b.dialURI(ctx, "") }
+
+// dialURI connects as the flags say.
+func (b *Bench) dialURI(ctx context.Context, uri string) (*flux.Client, error) {
+	var opts []flux.DialOption
+	if b.Hooks {
+		opts = append(opts, flux.WithHooks(emptyHooks()))
+	}
+	return flux.Dial(ctx, uri, opts...)
+}
+
+// emptyHooks are all hooks that there are.
+func emptyHooks() flux.Hooks {
+	return flux.Hooks{
+		Connected: func(bool) {}, Disconnected: func(error) {},
+		Sent: func(*codec.Message) {}, Received: func(*codec.Message) {},
+		Queued: func(string, int, int) {}, SlowConsumer: func(string) {},
+		Retired: func(string, uint32) {}, Missed: func(int) {},
+	}
+}
 
 func (b *Bench) print(r measure.Result) error {
 	r.Impl = b.Label

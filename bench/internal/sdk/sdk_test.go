@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"io"
 	"os"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -76,6 +77,8 @@ func TestCommands(t *testing.T) {
 	goes.API = "go"
 	jsonBoth := call
 	jsonBoth.JSON = true
+	hooks := call
+	hooks.Hooks = true
 	each := call
 	each.Context = "each"
 	memory := goes
@@ -93,6 +96,8 @@ func TestCommands(t *testing.T) {
 		{"serial json", jsonBoth, append(append([]string{"serial"}, attr...), "20"), "serial:attr.get", 20},
 		{"serial deadline", each, append(append([]string{"serial"}, attr...), "5"), "serial:attr.get", 5},
 		{"pipe", call, append(append([]string{"pipe"}, attr...), "4", "50"), "pipe:attr.get:4", 50},
+		{"pipe hooks", hooks, append(append([]string{"pipe"}, attr...), "4", "50"), "pipe:attr.get:4", 50},
+		{"latencies", call, append(append([]string{"lat"}, attr...), "4", "50"), "lat:attr.get:4", 50},
 		{"pipe go", goes, append(append([]string{"pipe"}, attr...), "4", "50"), "pipe:attr.get:4", 50},
 		{"deeper than there are calls", goes, append(append([]string{"pipe"}, attr...), "64", "3"), "pipe:attr.get:64", 3},
 		{"stream", call, []string{"stream", "bench", "100"}, "stream", 100},
@@ -116,6 +121,15 @@ func TestCommands(t *testing.T) {
 				t.Errorf("got %+v, want test %s of %d operations", r, tt.test, tt.n)
 			}
 		})
+	}
+}
+
+func TestAllHooksAreSet(t *testing.T) {
+	hooks := reflect.ValueOf(emptyHooks())
+	for i := range hooks.NumField() {
+		if hooks.Field(i).IsNil() {
+			t.Errorf("%s is not set", hooks.Type().Field(i).Name)
+		}
 	}
 }
 

@@ -18,13 +18,14 @@ func (b *Bench) echo(ctx context.Context, a args) error {
 	}
 	defer c.Close()
 	service, size, depth, n := a[0], a.num(1), a.num(2), a.num(3)
-	x := exchange{c: c, topic: service + ".echo", payload: bytes.Repeat([]byte{'x'}, size), check: func(r flux.Response) error {
+	check := func(r flux.Response) error {
 		p, err := r.Bytes()
 		if err == nil && len(p) != size {
 			err = fmt.Errorf("%d bytes came back of %d", len(p), size)
 		}
 		return err
-	}}
+	}
+	x := exchange{c: c, topic: service + ".echo", payload: bytes.Repeat([]byte{'x'}, size), check: check}
 	if err := b.inFlight(ctx, x, depth, n/10+1); err != nil {
 		return err
 	}
