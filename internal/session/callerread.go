@@ -7,10 +7,10 @@ import (
 	"github.com/flux-sdk/flux/internal/framing"
 )
 
-// lendAfter is how many calls in a row must each have been all that was under way
+// callersReadAfter is how many calls in a row must each have been all that was under way
 // before callers read their own responses. With 0 the reader steps aside after the
 // first call.
-const lendAfter = 32
+const callersReadAfter = 32
 
 // readRole is the right to read a link. It is the reader's, but while one call
 // comes after the other and nothing else is under way, each caller takes it and
@@ -41,11 +41,11 @@ const (
 	callerReads
 )
 
-// lendReading lets callers read, if that would have paid lately, and returns when
+// letCallersRead lets callers read, if that would have paid lately, and returns when
 // the role is the reader's again. It runs on the reader.
-func (s *Session) lendReading(l *Link) {
+func (s *Session) letCallersRead(l *Link) {
 	r := &l.role
-	if r.alone < lendAfter || l.fc == nil || l.buffered() {
+	if r.alone < callersReadAfter || l.fc == nil || l.buffered() {
 		return
 	}
 	r.alone = 0
@@ -62,19 +62,19 @@ func (s *Session) lendReading(l *Link) {
 	case <-r.given:
 	default:
 	}
-	if !s.offerReading(l) {
+	if !s.startCallerReads(l) {
 		return
 	}
 	l.fc.AwaitHangup()
-	for !s.takeReadingBack(l) { // the caller hears of the hangup as well
+	for !s.stopCallerReads(l) { // the caller hears of the hangup as well
 		<-r.given
 	}
 	r.watch(nil, nil)
 }
 
-// offerReading leaves the role to the next caller, if nothing but replies to calls
+// startCallerReads leaves the role to the next caller, if nothing but replies to calls
 // is to be expected.
-func (s *Session) offerReading(l *Link) bool {
+func (s *Session) startCallerReads(l *Link) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if !s.idleOnLocked(l) {
@@ -84,9 +84,9 @@ func (s *Session) offerReading(l *Link) bool {
 	return true
 }
 
-// takeReadingBack gives the role to the reader. It reports false while a caller
+// stopCallerReads gives the role to the reader. It reports false while a caller
 // has it, who then gives it back.
-func (s *Session) takeReadingBack(l *Link) bool {
+func (s *Session) stopCallerReads(l *Link) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	r := &l.role

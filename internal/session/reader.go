@@ -16,7 +16,7 @@ func (s *Session) read(l *Link) {
 			return
 		}
 		s.dispatch(l, &m)
-		s.lendReading(l)
+		s.letCallersRead(l)
 	}
 }
 
