@@ -188,7 +188,7 @@ for bad in [("gocalc.add", {"a": -1}), ("gocalc.add", {"a": "x"}), ("gocalc.nope
 `, `
 {'sum': 7}
 gocalc.add EDOM [Errno 33] a is negative
-gocalc.add EPROTO [Errno 71] invalid request: decode "{\"a\": \"x\"}" into *fl
+gocalc.add EPROTO [Errno 71] invalid request: decode "{\"a\": \"x\"}" into *sy
 gocalc.nope ENOSYS [Errno 38] Unknown service method 'gocalc.nope'
 gocalc.watch EPROTO [Errno 71] Protocol error
 `)
