@@ -323,7 +323,7 @@ func (l OutputLog) Event(t time.Time) (Event, error) {
 // "all".
 type TaskSet struct {
 	Every bool
-	IDs   idset.Set // nothing if Every
+	IDs   idset.Set // empty if Every
 }
 
 // ParseTaskSet reads an idset with at least one id, all of them under 2^31, or "all". An error matches [flux.EINVAL].

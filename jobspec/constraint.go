@@ -102,7 +102,7 @@ func combination(op string, cs []Constraint) Constraint {
 	return Constraint{n}
 }
 
-// IsZero tells whether c asks for nothing.
+// IsZero reports whether c asks for nothing.
 func (c Constraint) IsZero() bool { return c.node == nil }
 
 // MarshalJSON returns the constraint object (RFC 31). The zero Constraint, also inside another, is an error, because a
@@ -145,7 +145,7 @@ func checkTexts(n *constraint.Node) error {
 	return nil
 }
 
-// UnmarshalJSON reads a constraint object.
+// UnmarshalJSON reads a constraint object. null is an error.
 func (c *Constraint) UnmarshalJSON(data []byte) error {
 	tree, err := jsontree.Parse(data)
 	if err != nil {
