@@ -169,7 +169,7 @@ func TestCost(t *testing.T) {
 	}
 }
 
-// TestEqualOfRandomSpellings compares Equal with a look at each host, for lists whose prefixes and suffixes have digits.
+// TestEqualOfRandomSpellings compares Equal with a look at each host. Prefixes and suffixes have digits.
 func TestEqualOfRandomSpellings(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
 	pick := func(texts ...string) string { return texts[random.IntN(len(texts))] }

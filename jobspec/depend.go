@@ -174,7 +174,8 @@ func (d *Dependency) UnmarshalJSON(data []byte) error {
 	for _, name := range []string{"scheme", "value"} {
 		v, _ := o.Get(name)
 		if text, ok := v.(string); !ok || name == "scheme" && text == "" {
-			return &Error{Path: "dependency", Rule: "needs a member " + name + " that is text", Value: jsontree.Text(tree)}
+			rule := "needs a member " + name + " that is text"
+			return &Error{Path: "dependency", Rule: rule, Value: jsontree.Text(tree)}
 		}
 	}
 	*d = dependencyOf(o)
