@@ -91,6 +91,21 @@ func (e *entry) continues(next *entry) bool {
 		max(e.width, digits(next.lo)) == max(next.width, digits(next.lo))
 }
 
+// sameHosts reports whether the n hosts of a from the offset i on are those of b from the offset j on.
+func sameHosts(a *entry, i int, b *entry, j, n int) bool {
+	if a.numbered && b.numbered && a.prefix == b.prefix && a.suffix == b.suffix {
+		first := a.lo + uint64(i)
+		return first == b.lo+uint64(j) && max(a.width, digits(first)) == max(b.width, digits(first))
+	}
+	if n == 1 {
+		return a.name(i) == b.name(j)
+	}
+	// The last digit before a suffix changes from host to host, so hosts that differ in the suffix are others. If one
+	// prefix goes on with digits, as in "a1[0-5]" and "a[10-15]", the hosts are the same as long as both numbers have
+	// as many digits as at first. After that the names have different lengths or values, and so has the last one.
+	return a.suffix == b.suffix && a.name(i) == b.name(j) && a.name(i+n-1) == b.name(j+n-1)
+}
+
 // sameBrackets reports whether e and next are written in one pair of brackets.
 func (e *entry) sameBrackets(next *entry) bool {
 	return e.numbered && next.numbered && e.suffix == "" && next.suffix == "" && e.prefix == next.prefix

@@ -3,7 +3,6 @@ package hostlist
 import (
 	"fmt"
 	"iter"
-	"slices"
 	"sort"
 
 	"github.com/flux-sdk/flux/idset"
@@ -77,14 +76,18 @@ func (l List) Equal(m List) bool {
 	if l.count != m.count {
 		return false
 	}
-	if slices.Equal(l.entries, m.entries) {
-		return true
-	}
-	next, stop := iter.Pull2(m.All())
-	defer stop()
-	for _, host := range l.All() {
-		if _, other, _ := next(); host != other {
+	for i, j, at := 0, 0, 0; at < l.count; {
+		a, b := &l.entries[i], &m.entries[j]
+		endA, endB := a.start+a.count(), b.start+b.count()
+		end := min(endA, endB)
+		if !sameHosts(a, at-a.start, b, at-b.start, end-at) {
 			return false
+		}
+		if at = end; at == endA {
+			i++
+		}
+		if at == endB {
+			j++
 		}
 	}
 	return true

@@ -1,6 +1,9 @@
 package hostlist
 
 import (
+	"fmt"
+	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 
@@ -163,5 +166,50 @@ func TestCost(t *testing.T) {
 	claims := func() { l, err = Parse("a[0-1048575]b,c[0-1048575]d,e[0-999999999]f") }
 	if n := testing.AllocsPerRun(10, claims); err == nil || n > 12 {
 		t.Errorf("%v allocations, %v", n, err)
+	}
+}
+
+// TestEqualOfRandomSpellings compares Equal with a look at each host. Prefixes and suffixes have digits.
+func TestEqualOfRandomSpellings(t *testing.T) {
+	random := rand.New(rand.NewPCG(1, 2))
+	pick := func(texts ...string) string { return texts[random.IntN(len(texts))] }
+	token := func() string {
+		lo := random.IntN(12)
+		return pick("a", "a0", "a1", "a01", "a9") + fmt.Sprintf("[%0*d-%d]", random.IntN(3)+1, lo, lo+random.IntN(6)) +
+			pick("", "", "", "0", "1", "x")
+	}
+	equal, spelled := 0, 0
+	for range 100_000 {
+		a, b := New(token()), New(token())
+		if random.IntN(8) == 0 {
+			b = New(a.Hosts()...)
+		}
+		n := random.IntN(min(a.Len(), b.Len())) + 1
+		a, b = a.Slice(a.Len()-n, a.Len()), b.Slice(b.Len()-n, b.Len())
+		want := slices.Equal(a.Hosts(), b.Hosts())
+		if a.Equal(b) != want || b.Equal(a) != want {
+			t.Fatalf("%q and %q: %v, want %v", a, b, a.Equal(b), want)
+		}
+		if want {
+			equal++
+			if n > 1 && a.entries[0].prefix != b.entries[0].prefix {
+				spelled++
+			}
+		}
+	}
+	if equal < 1000 || spelled < 100 {
+		t.Errorf("%d pairs are equal, %d of them with different prefixes; the test needs more", equal, spelled)
+	}
+}
+
+// TestEqualCostsRanges would not end if Equal looked at each host.
+func TestEqualCostsRanges(t *testing.T) {
+	long := strings.Repeat("a[0-1048575],b[0-1048575],", 1000)
+	if a, b := New(long, "x"), New(long, "y"); a.Equal(b) {
+		t.Error("lists with different last hosts are equal")
+	}
+	a, b := New("a1[1000000-1999999]", long), New("a[11000000-11999999]", long)
+	if !a.Equal(b) || !b.Equal(a) {
+		t.Error("lists with the same hosts are not equal")
 	}
 }

@@ -14,7 +14,7 @@
 //	duration "" and "s"                          0, which means unlimited for a job
 //	duration 0x10, 0xd                           16 s and 13 s (the Python tools: error)
 //	duration over 292 years                      a number of seconds, or infinity
-//	duration under a nanosecond but not 0        a number of seconds
+//	duration under half a nanosecond but not 0   a number of seconds
 //	eventlog whose last line has no newline      drop the line
 //	task map with blocks of five numbers         drop the fifth
 //	task map "(vector,(0,4,4),1,2,3)"            drop what is not a block in parentheses

@@ -54,7 +54,7 @@ func ParseDuration(s string) (time.Duration, error) {
 	case err != nil || ns >= math.MaxInt64: // as a float64 that is 2^63, the first value that does not fit
 		return 0, durationError(s, start, "longer than the longest time.Duration, 292 years", flux.ERANGE)
 	case ns == 0 && hasNonzeroDigit(number):
-		return 0, durationError(s, start, "shorter than a nanosecond", flux.ERANGE)
+		return 0, durationError(s, start, "shorter than half a nanosecond", flux.ERANGE)
 	}
 	return time.Duration(ns), nil
 }

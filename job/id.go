@@ -109,6 +109,9 @@ func (id *ID) UnmarshalJSON(data []byte) error {
 		return id.Set(s)
 	}
 	n, err := fluid.ParseDecimal(string(data))
+	if e, ok := errors.AsType[*fluid.Error](err); ok && !e.Overflow {
+		return idError(string(data), errors.New("expected an integer from 0 to 18446744073709551615 or a string"))
+	}
 	if err != nil {
 		return idError(string(data), err)
 	}

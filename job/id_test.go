@@ -187,6 +187,11 @@ func TestIDJSON(t *testing.T) {
 		}
 	}
 	unchanged := ID(7)
+	const want = `job: invalid job id "-1": expected an integer from 0 to 18446744073709551615 or a string (offset 0)`
+	var negative ID
+	if err := json.Unmarshal([]byte("-1"), &negative); err == nil || err.Error() != want {
+		t.Errorf("-1: %v; want %s", err, want)
+	}
 	if err := json.Unmarshal([]byte("null"), &unchanged); err != nil || unchanged != 7 {
 		t.Errorf("null gives %d, %v", uint64(unchanged), err)
 	}

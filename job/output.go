@@ -76,14 +76,10 @@ type OutputEvent struct {
 	Log      *OutputLog
 }
 
-// outputContext is the context of data and redirect entries.
+// outputContext is the context of data and redirect entries. Members that are missing or null are nil.
 type outputContext struct {
-	Stream   *string `json:"stream"`
-	Rank     *string `json:"rank"`
-	Data     *string `json:"data"`
-	Encoding string  `json:"encoding"`
-	EOF      *bool   `json:"eof"`
-	Path     *string `json:"path"`
+	stream, rank, data, encoding, path *string
+	eof                                *bool
 }
 
 // DecodeOutput reads the context of an entry of an output or input log. Its errors match [flux.EPROTO].
@@ -108,19 +104,47 @@ func DecodeOutput(e Event) (OutputEvent, error) {
 	return out, nil
 }
 
-// readContext reads what data and redirect entries have in common.
+// readContext reads what data and redirect entries have in common. It does not use encoding/json for the object, which
+// would take a member "DATA" for data.
 func readContext(e Event) (c outputContext, tasks TaskSet, err error) {
-	if err := e.Decode(&c); err != nil {
-		return c, tasks, err
+	if e.Context == nil {
+		return c, tasks, errors.New("no context")
+	}
+	members, err := jsontree.ParseMembers(e.Context)
+	if err != nil {
+		return c, tasks, fmt.Errorf("context: %w", err)
+	}
+	for _, m := range []struct {
+		name, kind string
+		v          any
+	}{
+		{"stream", "a string", &c.stream}, {"rank", "a string", &c.rank}, {"data", "a string", &c.data},
+		{"encoding", "a string", &c.encoding}, {"path", "a string", &c.path}, {"eof", "a boolean", &c.eof},
+	} {
+		if err := readMember(members, m.name, m.kind, m.v); err != nil {
+			return c, tasks, err
+		}
 	}
 	switch {
-	case c.Stream == nil:
+	case c.stream == nil:
 		return c, tasks, errors.New("no member stream")
-	case c.Rank == nil:
+	case c.rank == nil:
 		return c, tasks, errors.New("no member rank")
 	}
-	tasks, err = ParseTaskSet(*c.Rank)
+	tasks, err = ParseTaskSet(*c.rank)
 	return c, tasks, err
+}
+
+// readMember reads a member of a kind that jsontree.Kind names. It leaves v as it is if there is none.
+func readMember(members *jsontree.Object, name, kind string, v any) error {
+	raw := members.Raw(name)
+	if raw == nil {
+		return nil
+	}
+	if got := jsontree.Kind(raw); got != "null" && got != kind {
+		return fmt.Errorf("member %s must be %s, got %s", name, kind, got)
+	}
+	return json.Unmarshal(raw, v)
 }
 
 func decodeData(e Event) (*OutputData, error) {
@@ -128,19 +152,23 @@ func decodeData(e Event) (*OutputData, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := &OutputData{Stream: *c.Stream, Tasks: tasks, EOF: c.EOF != nil && *c.EOF}
+	encoding := "UTF-8"
+	if c.encoding != nil {
+		encoding = *c.encoding
+	}
+	d := &OutputData{Stream: *c.stream, Tasks: tasks, EOF: c.eof != nil && *c.eof}
 	switch {
-	case c.Data == nil && c.EOF == nil:
+	case c.data == nil && c.eof == nil:
 		return nil, errors.New("neither data nor eof")
-	case c.Data == nil:
-	case c.Encoding == "base64":
-		if d.Data, err = base64.StdEncoding.DecodeString(*c.Data); err != nil {
+	case c.data == nil:
+	case encoding == "base64":
+		if d.Data, err = base64.StdEncoding.DecodeString(*c.data); err != nil {
 			return nil, fmt.Errorf("data: %w", err)
 		}
-	case c.Encoding == "" || c.Encoding == "UTF-8":
-		d.Data = []byte(*c.Data)
+	case encoding == "" || encoding == "UTF-8":
+		d.Data = []byte(*c.data)
 	default:
-		return nil, fmt.Errorf("encoding %.60q is neither base64 nor UTF-8", c.Encoding)
+		return nil, fmt.Errorf("encoding %.60q is neither base64 nor UTF-8", encoding)
 	}
 	return d, nil
 }
@@ -150,10 +178,10 @@ func decodeRedirect(e Event) (*OutputRedirect, error) {
 	if err != nil {
 		return nil, err
 	}
-	if c.Path == nil {
+	if c.path == nil {
 		return nil, errors.New("no member path")
 	}
-	return &OutputRedirect{Stream: *c.Stream, Tasks: tasks, Path: *c.Path}, nil
+	return &OutputRedirect{Stream: *c.stream, Tasks: tasks, Path: *c.path}, nil
 }
 
 // Chunks yields a Chunk for each task of a data entry, in order of task id, and nothing for another entry. Data for
@@ -247,7 +275,7 @@ func (r OutputRedirect) Event(t time.Time) (Event, error) {
 }
 
 // Event returns the header entry. Version 0 is written as 1, the only version there is. An error matches [flux.EINVAL]:
-// a text that is not UTF-8.
+// a text that is not UTF-8, or an option that is not JSON.
 func (h OutputHeader) Event(t time.Time) (Event, error) {
 	h.Version = max(h.Version, 1)
 	if h.Encoding == nil {
@@ -270,7 +298,10 @@ func (h OutputHeader) Event(t time.Time) (Event, error) {
 		}
 	}
 	context, err := jsontree.Marshal(h)
-	return Event{Time: t, Name: "header", Context: context}, err
+	if err != nil {
+		return Event{}, fmt.Errorf("job: output header: %w: %w", err, flux.EINVAL)
+	}
+	return Event{Time: t, Name: "header", Context: context}, nil
 }
 
 func notUTF8(text string) error {
@@ -292,7 +323,7 @@ func (l OutputLog) Event(t time.Time) (Event, error) {
 // "all".
 type TaskSet struct {
 	Every bool
-	IDs   idset.Set // nothing if Every
+	IDs   idset.Set // empty if Every
 }
 
 // ParseTaskSet reads an idset with at least one id, all of them under 2^31, or "all". An error matches [flux.EINVAL].

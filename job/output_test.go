@@ -7,6 +7,7 @@ import (
 	"math"
 	"os"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 	"unicode/utf8"
@@ -128,6 +129,8 @@ func TestDecodeOutputErrors(t *testing.T) {
 		{"data", `{"stream":"stdout","rank":"0","data":"*","encoding":"base64"}`},
 		{"data", `{"stream":"stdout","rank":"0","data":"x","encoding":"rot13"}`},
 		{"data", `{"stream":"stdout","rank":"0","eof":"yes"}`},
+		{"data", `{"stream":"stdout","rank":"0","DATA":"x"}`},
+		{"data", `{"stream":"stdout","rank":"0","data":"\ud800"}`},
 		{"redirect", `{"stream":"stdout","rank":"0"}`},
 		{"redirect", `{"rank":"0","path":"x"}`},
 		{"redirect", `[]`},
@@ -138,6 +141,10 @@ func TestDecodeOutputErrors(t *testing.T) {
 		if !errors.Is(err, flux.EPROTO) {
 			t.Errorf("%s %s: %+v, %v; want EPROTO", test.name, test.context, o, err)
 		}
+	}
+	_, err := DecodeOutput(Event{Name: "data", Context: json.RawMessage(`{"stream":"stdout","rank":0,"data":"x"}`)})
+	if err == nil || !strings.Contains(err.Error(), `output entry "data": member rank must be a string, got a number`) {
+		t.Errorf("a rank that is a number: %v", err)
 	}
 	if _, err := DecodeOutput(Event{Name: "data"}); !errors.Is(err, flux.EPROTO) {
 		t.Errorf("no context: %v", err)
@@ -206,6 +213,13 @@ func TestEncodeRefusesOtherBytes(t *testing.T) {
 	}
 	if text, err := FormatEventlog([]Event{{Name: bad}}); !errors.Is(err, flux.EINVAL) {
 		t.Errorf("name: %s, %v", text, err)
+	}
+}
+
+func TestEncodeHeaderWithBadOption(t *testing.T) {
+	e, err := OutputHeader{Options: map[string]json.RawMessage{"a": json.RawMessage("{")}}.Event(time.Unix(0, 0))
+	if !errors.Is(err, flux.EINVAL) || e.Name != "" {
+		t.Errorf("got %v, %v; want EINVAL and no event", e, err)
 	}
 }
 

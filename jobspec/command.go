@@ -95,7 +95,7 @@ func newSpec(argv []string, l *layout) *Spec {
 	return s
 }
 
-// IsInstance tells whether the job is a Flux instance, that is, whether its program is a broker.
+// IsInstance reports whether the job is a Flux instance, that is, whether its program is a broker.
 func (s *Spec) IsInstance() bool {
 	argv := s.Argv()
 	return len(argv) > 1 && argv[0] == "flux" && (argv[1] == "broker" || argv[1] == "start")

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/flux-sdk/flux/internal/constraint"
 	"github.com/flux-sdk/flux/internal/jsontree"
@@ -28,8 +29,21 @@ type ConstraintSyntaxError struct {
 	Reason string // what is wrong, in the words of the Flux commands
 }
 
+// Error returns the expression and the reason. It shows only the part at Offset of an expression that is long.
 func (e *ConstraintSyntaxError) Error() string {
-	return fmt.Sprintf("jobspec: constraint %q: %s", e.Expr, e.Reason)
+	const exprMax, reasonMax, before = 200, 300, 20
+	expr, reason := e.Expr, e.Reason
+	if len(expr) > exprMax {
+		begin := max(0, min(e.Offset, len(expr))-before)
+		part := expr[begin:min(begin+exprMax, len(expr))]
+		expr = "..." + strings.ToValidUTF8(part, "") + "..."
+		// The Flux commands repeat the expression in the reason.
+		reason = strings.ReplaceAll(reason, e.Expr, "...")
+	}
+	if len(reason) > reasonMax {
+		reason = strings.ToValidUTF8(reason[:reasonMax], "") + "..."
+	}
+	return fmt.Sprintf("jobspec: constraint %q: %s", expr, reason)
 }
 
 // ParseConstraint reads a constraint expression (RFC 35) as `flux submit --requires` does. "gpu,big" asks for both
@@ -88,14 +102,17 @@ func combination(op string, cs []Constraint) Constraint {
 	return Constraint{n}
 }
 
-// IsZero tells whether c asks for nothing.
+// IsZero reports whether c asks for nothing.
 func (c Constraint) IsZero() bool { return c.node == nil }
 
 // MarshalJSON returns the constraint object (RFC 31). The zero Constraint, also inside another, is an error, because a
-// scheduler that meets an empty object ends its instance.
+// scheduler that meets an empty object ends its instance. So is text that is not UTF-8 or has a NUL.
 func (c Constraint) MarshalJSON() ([]byte, error) {
 	if c.node == nil || hasEmpty(c.node) {
 		return nil, errors.New("jobspec: a zero Constraint has no JSON")
+	}
+	if err := checkTexts(c.node); err != nil {
+		return nil, err
 	}
 	return jsontree.Append(nil, c.node.Tree()), nil
 }
@@ -109,7 +126,26 @@ func hasEmpty(n *constraint.Node) bool {
 	return false
 }
 
-// UnmarshalJSON reads a constraint object.
+// checkTexts tells which value of a constraint Flux could not read.
+func checkTexts(n *constraint.Node) error {
+	for _, a := range n.Args {
+		var err error
+		switch a := a.(type) {
+		case string:
+			if err = jsontree.CheckString(a); err != nil {
+				err = fmt.Errorf("jobspec: constraint: a value of %s %w", n.Op, err)
+			}
+		case *constraint.Node:
+			err = checkTexts(a)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// UnmarshalJSON reads a constraint object. null is an error.
 func (c *Constraint) UnmarshalJSON(data []byte) error {
 	tree, err := jsontree.Parse(data)
 	if err != nil {

@@ -143,8 +143,44 @@ func (d Dependency) tree() *jsontree.Object {
 	return o
 }
 
-// MarshalJSON returns the object that stands in a jobspec.
-func (d Dependency) MarshalJSON() ([]byte, error) { return jsontree.Append(nil, d.tree()), nil }
+// MarshalJSON returns the object that stands in a jobspec. A dependency without scheme, and text that is not UTF-8 or
+// has a NUL, are errors.
+func (d Dependency) MarshalJSON() ([]byte, error) {
+	if d.Scheme == "" {
+		return nil, &Error{Path: "dependency", Rule: "needs a scheme", Value: goText(d.Value)}
+	}
+	for _, text := range []string{d.Scheme, d.Value} {
+		if err := jsontree.CheckString(text); err != nil {
+			return nil, &Error{Path: "dependency", Rule: err.Error()}
+		}
+	}
+	return jsontree.Append(nil, d.tree()), nil
+}
+
+// UnmarshalJSON reads the object that stands in a jobspec. Members besides scheme and value are kept; see
+// [Dependency.Param]. null changes nothing.
+func (d *Dependency) UnmarshalJSON(data []byte) error {
+	tree, err := jsontree.Parse(data)
+	if err != nil {
+		return fmt.Errorf("jobspec: dependency: %w", err)
+	}
+	if tree == nil {
+		return nil
+	}
+	o, ok := tree.(*jsontree.Object)
+	if !ok {
+		return &Error{Path: "dependency", Rule: "must be an object", Value: jsontree.Text(tree)}
+	}
+	for _, name := range []string{"scheme", "value"} {
+		v, _ := o.Get(name)
+		if text, ok := v.(string); !ok || name == "scheme" && text == "" {
+			rule := "needs a member " + name + " that is text"
+			return &Error{Path: "dependency", Rule: rule, Value: jsontree.Text(tree)}
+		}
+	}
+	*d = dependencyOf(o)
+	return nil
+}
 
 // String returns the scheme and the value, separated by a colon. Parameters are left out.
 func (d Dependency) String() string {
@@ -208,23 +244,34 @@ func (s *Spec) Dependencies() []Dependency {
 		if !ok {
 			continue
 		}
-		var d Dependency
-		for _, m := range o.Members() {
-			switch m.Name {
-			case "scheme":
-				d.Scheme, _ = m.Value.(string)
-			case "value":
-				d.Value, _ = m.Value.(string)
-			default:
-				if d.params == nil {
-					d.params = &jsontree.Object{}
-				}
-				d.params.Set(m.Name, jsontree.Clone(m.Value))
-			}
-		}
+		d := dependencyOf(o)
 		if d.Scheme != "" {
 			deps = append(deps, d)
 		}
 	}
 	return deps
 }
+
+// dependencyOf reads the object of a dependency. Scheme and value that are not text are empty.
+func dependencyOf(o *jsontree.Object) Dependency {
+	var d Dependency
+	for _, m := range o.Members() {
+		switch m.Name {
+		case "scheme":
+			d.Scheme, _ = m.Value.(string)
+		case "value":
+			d.Value, _ = m.Value.(string)
+		default:
+			if d.params == nil {
+				d.params = &jsontree.Object{}
+			}
+			d.params.Set(m.Name, jsontree.Clone(m.Value))
+		}
+	}
+	return d
+}
+
+var (
+	_ json.Marshaler   = Dependency{}
+	_ json.Unmarshaler = (*Dependency)(nil)
+)

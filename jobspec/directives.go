@@ -20,7 +20,8 @@ var sentinel = regexp.MustCompile(`^([^\pL\pN_]*)((?:flux|FLUX):)(.*)$`)
 // that are comments after the sentinel are left out.
 //
 // Directives stand together at the top: one after another line of the script is an error, and so is a second
-// spelling of the sentinel and, unlike in Flux, a triple quote that is open at the end.
+// spelling of the sentinel and, unlike in Flux, a triple quote that is open at the end. The error begins with the
+// number of the line and has the words of `flux batch`; the caller adds the name of the script.
 func Directives(script string) ([]Directive, error) {
 	r := &directiveReader{}
 	number := 0

@@ -84,6 +84,7 @@
 //   - A constraint that is an empty object, or that a scheduler cannot evaluate otherwise, ends the whole instance if
 //     queues are configured.
 //   - A constraint such as {"ranks":["0-2147483647"]} keeps the validator busy for minutes. No job is accepted then.
-//   - JSON that is nested 1,500 levels deep ends the process of the broker that reads it first: job-frobnicator if
-//     queues are configured, job-validator otherwise. Jobs that are submitted at that time are refused with EPIPE.
+//   - JSON that is nested 1,500 levels deep ends the process of the broker that reads it first. If queues are
+//     configured that is job-frobnicator, and the next job is accepted. Otherwise it is job-validator, and the next
+//     job is refused with EPIPE.
 package jobspec

@@ -19,7 +19,7 @@ func Parse(data []byte) (*Spec, error) {
 	return &Spec{doc: doc}, nil
 }
 
-// UnmarshalJSON is [Parse] for encoding/json. It replaces all of s.
+// UnmarshalJSON reads a jobspec as [Parse] does and replaces all of s. null is an error.
 func (s *Spec) UnmarshalJSON(data []byte) error {
 	p, err := Parse(data)
 	if err != nil {

@@ -207,6 +207,46 @@ func TestParseDependency(t *testing.T) {
 	}
 }
 
+func TestDependencyJSON(t *testing.T) {
+	const text = `{"scheme":"foo","value":"bar","x":[1,2],"y":1.50}`
+	var d jobspec.Dependency
+	if err := json.Unmarshal([]byte(text), &d); err != nil {
+		t.Fatal(err)
+	}
+	if out, err := json.Marshal(d); err != nil || string(out) != text {
+		t.Errorf("got %s, %v; want %s", out, err, text)
+	}
+	before := d.String()
+	for _, text := range []string{
+		`[]`, `{"value":"x"}`, `{"scheme":"x"}`, `{"scheme":"","value":""}`, `{"scheme":1,"value":""}`,
+	} {
+		err := json.Unmarshal([]byte(text), &d)
+		if err == nil || !strings.HasPrefix(err.Error(), "jobspec: dependency ") || d.String() != before {
+			t.Errorf("%s: %v, %v", text, d, err)
+		}
+	}
+	if err := json.Unmarshal([]byte("null"), &d); err != nil || d.String() != before {
+		t.Errorf("null: %v, %v", d, err)
+	}
+	for _, d := range []jobspec.Dependency{{}, {Scheme: "a\xff"}, {Scheme: "a", Value: "\x00"}} {
+		if out, err := json.Marshal(d); err == nil {
+			t.Errorf("%q: %s, want an error", d, out)
+		}
+	}
+}
+
+func TestConstraintErrorsAreShort(t *testing.T) {
+	for _, expr := range []string{strings.Repeat("a ", 50_000) + "and", strings.Repeat("(", 50_000) + "a"} {
+		_, err := jobspec.ParseConstraint(expr)
+		if err == nil || len(err.Error()) > 700 {
+			t.Errorf("%.80v", err)
+		}
+	}
+	if out, err := json.Marshal(jobspec.Properties("\xff")); err == nil {
+		t.Errorf("text that is not UTF-8: %s", out)
+	}
+}
+
 func TestDirectives(t *testing.T) {
 	script := "#!/bin/sh\n# flux: -N2 --queue=debug # comment\n# flux: # nothing\n#\n# flux: --job-name=\"my batch\"\n" +
 		"# flux: --setattr=note=\"\"\"\n# flux:   line 1\n# flux:   it's 2\n# flux: \"\"\"\n" +

@@ -14,7 +14,8 @@ import (
 //
 // A Spec keeps members that this package does not know, the order of all members, and numbers as they were written.
 //
-// Several goroutines may read one Spec. A change needs exclusive access. [Spec.Clone] makes an independent copy.
+// Several goroutines may read one Spec. A change needs exclusive access. [Spec.Clone] makes an independent copy; an
+// assignment of a Spec does not.
 type Spec struct {
 	doc  *jsontree.Object
 	errs []error

@@ -200,7 +200,7 @@ func TestMethodErrors(t *testing.T) {
 		"Set needs attributes.system.cwd to be an object":                         bare().Set("cwd.x", 1),
 		`dependency URI must begin with a scheme of letters and digits, got ":x"`: bare().Dependency(":x"),
 		"DependOn needs a scheme":                                                 bare().DependOn(jobspec.Dependency{Value: "x"}),
-		"dependencies[0].value must be the id of a job, got \"0\"":                bare().DependOn(jobspec.AfterOK(uint64(0))),
+		"dependencies[0].value must be a job id over 0, got \"0\"":                bare().DependOn(jobspec.AfterOK(uint64(0))),
 		"BeginAt must be a time after 1970":                                       bare().BeginAt(time.Time{}),
 		`constraint "a|": Unexpected end of input`:                                bare().Constraint("a|"),
 		"Require must not contain a zero Constraint":                              bare().Require(jobspec.Not(jobspec.Constraint{})),

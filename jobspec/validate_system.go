@@ -123,7 +123,7 @@ func (v *validator) dependency(path, scheme, value string) {
 		}
 	case "after", "afterstart", "afterany", "afterok", "afternotok":
 		if !isJobID(value) {
-			v.bad(below(path, "value"), "must be the id of a job", value)
+			v.bad(below(path, "value"), "must be a job id over 0", value)
 		}
 	}
 }

@@ -235,13 +235,23 @@ func (read reader) nodelist(raw json.RawMessage, count int) (hostlist.List, erro
 	if raw == nil {
 		return hostlist.List{}, nil
 	}
-	var texts []string
-	if err := json.Unmarshal(raw, &texts); err != nil {
-		return hostlist.List{}, fmt.Errorf(": expected an array of strings: %w", err)
+	if kind := jsontree.Kind(raw); kind != "an array" {
+		return hostlist.List{}, fmt.Errorf(": expected an array of strings, got %s", kind)
 	}
-	lists := make([]hostlist.List, 0, len(texts))
+	var entries []json.RawMessage
+	if err := json.Unmarshal(raw, &entries); err != nil {
+		return hostlist.List{}, fmt.Errorf(": %w", err)
+	}
+	lists := make([]hostlist.List, 0, len(entries))
 	total := 0
-	for i, text := range texts {
+	for i, entry := range entries {
+		if kind := jsontree.Kind(entry); kind != "a string" {
+			return hostlist.List{}, fmt.Errorf("[%d]: expected a string, got %s", i, kind)
+		}
+		var text string
+		if err := json.Unmarshal(entry, &text); err != nil {
+			return hostlist.List{}, fmt.Errorf("[%d]: %w", i, err)
+		}
 		list, err := read.hosts(text)
 		if err != nil {
 			return hostlist.List{}, fmt.Errorf("[%d]: %w", i, err)

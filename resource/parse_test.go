@@ -38,7 +38,10 @@ func TestParseErrors(t *testing.T) {
 		lite(`{"rank":"0","children":{"core":"0,0-1"}}`): "execution.R_lite[0].children.core: idset: ",
 		lite(`{"rank":"0-1","children":{"core":"0-3"}},{"rank":"1","children":{"core":"2-5","gpu":"0"}}`): "" +
 			"execution.R_lite: rank 1 has core[2-3] twice",
-		more(`"nodelist":"n0"`):            "execution.nodelist: expected an array of strings",
+		more(`"nodelist":"n0"`):            "execution.nodelist: expected an array of strings, got a string",
+		more(`"nodelist":null`):            "execution.nodelist: expected an array of strings, got null",
+		more(`"nodelist":[null]`):          "execution.nodelist[0]: expected a string, got null",
+		more(`"nodelist":["n[0-1]",1]`):    "execution.nodelist[1]: expected a string, got a number",
 		more(`"nodelist":["n0"]`):          "execution.nodelist: 1 hosts for 2 ranks",
 		more(`"nodelist":["n0","n[1-2]"]`): "execution.nodelist: 3 hosts for 2 ranks",
 		more(`"nodelist":["n[0-"]`):        "execution.nodelist[0]: hostlist: ",
