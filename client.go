@@ -73,7 +73,10 @@ func (cl *Client) Err() error { return cl.c.sess.Err(cl.owner) }
 //
 // Close may be called more than once and from any goroutine. Use [Client.Shutdown]
 // to let things finish first.
-func (cl *Client) Close() error {
+func (cl *Client) Close() error { return cl.closeWithin(context.Background()) }
+
+// closeWithin is Close that stops writing when ctx ends.
+func (cl *Client) closeWithin(ctx context.Context) error {
 	defer cl.unread.abortAll()
 	open, last := cl.owner.Remove()
 	switch {
@@ -85,7 +88,7 @@ func (cl *Client) Close() error {
 	}
 	c := cl.c
 	c.sess.End(ErrClosed)
-	err := c.sess.Close()
+	err := c.sess.Close(ctx)
 	c.watch.waitForTrace()
 	return err
 }
@@ -116,8 +119,8 @@ func (cl *Client) endOwned() {
 // as the end of their ctx would, whose handlers may still use the client, then
 // starts nothing new, waits for the calls that are under way, and closes the
 // client. Streams and subscriptions, which have no end of their own, are ended
-// by that. If ctx ends first, Shutdown closes at once and returns the error of
-// ctx.
+// by that. If ctx ends first, Shutdown closes at once, without writing what the
+// broker does not take at once, and returns the error of ctx.
 func (cl *Client) Shutdown(ctx context.Context) error {
 	c := cl.c
 	c.mu.Lock()
@@ -127,7 +130,7 @@ func (cl *Client) Shutdown(ctx context.Context) error {
 		case <-first:
 			return nil
 		case <-ctx.Done():
-			cl.Close()
+			cl.closeWithin(ctx)
 			return ctxError(ctx)
 		}
 	}
@@ -136,10 +139,14 @@ func (cl *Client) Shutdown(ctx context.Context) error {
 	c.mu.Unlock()
 	defer close(over)
 	err := cl.drain(ctx)
-	if cerr := cl.Close(); err == nil {
-		err = cerr
+	cerr := cl.closeWithin(ctx)
+	switch {
+	case err != nil:
+		return err
+	case cerr != nil && ctx.Err() != nil: // not all was written
+		return ctxError(ctx)
 	}
-	return err
+	return cerr
 }
 
 // drain waits for the services and then for the calls of a client.

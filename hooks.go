@@ -288,27 +288,40 @@ func (q *noticeQueue) runNotices() {
 			return
 		}
 		q.mu.Unlock()
-		for _, n := range list {
-			q.callNotice(n)
+		for len(list) > 0 {
+			n := list[0]
+			list[0], list = notice{}, list[1:]
+			q.callNotice(n, list)
 		}
 	}
 }
 
-// callNotice calls one. A panic is a bug of the hook's and must not stay hidden.
-func (q *noticeQueue) callNotice(n notice) {
+// callNotice calls one. A panic is a bug of the hook's and must not stay hidden. A
+// hook that ends its goroutine, as t.Fatal does, does not end the queue: the rest
+// follows on another one.
+func (q *noticeQueue) callNotice(n notice, rest []notice) {
+	returned := false
 	defer func() {
-		if p := recover(); p != nil {
+		p := recover()
+		switch {
+		case p != nil:
 			log := q.log
 			if log == nil {
 				log = slog.Default()
 			}
 			log.Error("flux: hook panicked", "panic", p, "stack", string(debug.Stack()))
+		case !returned:
+			q.mu.Lock()
+			q.list = append(rest, q.list...)
+			q.mu.Unlock()
+			go q.runNotices()
 		}
 		q.mu.Lock()
 		q.bytes -= n.size
 		q.mu.Unlock()
 	}()
 	n.call()
+	returned = true
 }
 
 // whenIdle returns a channel that closes when nothing is due any more.

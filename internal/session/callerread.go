@@ -157,6 +157,7 @@ func (s *Session) returnReading(r *Request, answered bool) {
 	role := &l.role
 	more := l.buffered()
 	role.msg = codec.Message{}
+	l.Flush() // what was queued while it read; perhaps nobody reads next
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if answered && !more && !role.wanted && s.idleOnLocked(l) {

@@ -95,11 +95,12 @@ func (l *Link) Memory() *framing.Memory {
 }
 
 // close closes the connection, in a bounded time: what was accepted is written,
-// if the peer takes it.
-func (l *Link) close() error {
-	if l.adapter != nil {
-		l.adapter.waitSent()
+// if the peer takes it before ctx ends.
+func (l *Link) close(ctx context.Context) error {
+	if l.fc != nil {
+		return l.fc.CloseWithin(ctx)
 	}
+	l.adapter.waitSent(ctx)
 	return l.t.Close()
 }
 

@@ -107,12 +107,14 @@ func (q *queueAdapter) send() {
 			q.mu.Lock()
 			q.err = err
 			q.mu.Unlock()
+			q.t.Close() // so that the reader hears of it
 		}
 	}
 }
 
-// waitSent waits, for as long as a close may take, for what was queued to be sent.
-func (q *queueAdapter) waitSent() {
+// waitSent waits, for as long as a close may take and within ctx, for what was queued
+// to be sent.
+func (q *queueAdapter) waitSent(ctx context.Context) {
 	q.mu.Lock()
 	if !q.sending {
 		q.mu.Unlock()
@@ -128,5 +130,6 @@ func (q *queueAdapter) waitSent() {
 	select {
 	case <-sent:
 	case <-t.C:
+	case <-ctx.Done():
 	}
 }

@@ -49,7 +49,7 @@ func (s *Session) lost(l *Link, cause error) {
 	if err := LostError(cause); s.takeDown(l, err, s.restorable()) {
 		go s.restoreLoop(nil, err)
 	}
-	l.close()
+	l.close(context.Background())
 }
 
 // takeDown is the exit path of a link: what was in flight on it fails. If the
@@ -159,7 +159,7 @@ func (s *Session) restore(t transport.Conn) error {
 	}
 	if err != nil {
 		s.takeDown(l, LostError(err), true)
-		l.close()
+		l.close(context.Background())
 	}
 	return err
 }
@@ -239,7 +239,7 @@ func (s *Session) replace(l *Link, t transport.Conn) {
 		return
 	}
 	go func() {
-		l.close()
+		l.close(context.Background())
 		// Its reader may still be delivering: that comes before what is new.
 		select {
 		case <-l.ended:

@@ -120,7 +120,11 @@ func (s *Session) sendForeign(ctx context.Context, owner *Owner, l *Link, m *cod
 	send := func() error {
 		both, cancel := owner.With(ctx)
 		defer cancel()
-		return l.t.Send(both, m)
+		err := l.t.Send(both, m)
+		if err != nil && both.Err() == nil && !Unsendable(err) {
+			l.t.Close() // so that the reader hears of it
+		}
+		return err
 	}
 	var err error
 	if s.cfg.Observer != nil {

@@ -212,11 +212,12 @@ func (s *Session) End(err error) {
 }
 
 // Close closes the connection of a session that has ended. What was accepted for
-// sending is written first, for a bounded time.
-func (s *Session) Close() error {
+// sending is written first, for a bounded time and within ctx. If something was not
+// written when ctx ended, the error is that of ctx.
+func (s *Session) Close(ctx context.Context) error {
 	l := s.Link() // not to be replaced any more
 	l.Flush()
-	return l.close()
+	return l.close(ctx)
 }
 
 // takeDownLocked marks a link as over and takes the requests out of its table.

@@ -84,7 +84,7 @@ func start(t *testing.T, cfg Config) (*Session, *Owner, *recorder, *peertest.Pee
 	s.Start()
 	t.Cleanup(func() {
 		s.End(ErrClosed)
-		s.Close()
+		s.Close(t.Context())
 		p.Close()
 	})
 	return s, o, h, p
@@ -302,7 +302,7 @@ func TestRestore(t *testing.T) {
 			t.Errorf("%d attempts, %d reconnects", attempts, s.Counters().Reconnects.Load())
 		}
 		s.End(ErrClosed)
-		s.Close()
+		s.Close(t.Context())
 		peers[0].Close()
 	})
 }

@@ -1,12 +1,22 @@
 package systemtest
 
 import (
+	"bufio"
 	"context"
 	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/flux-sdk/flux"
+	"github.com/flux-sdk/flux/codec"
+	"github.com/flux-sdk/flux/internal/framing"
+	"github.com/flux-sdk/flux/transport"
 )
 
 // alone makes calls one after the other until callers read their own responses.
@@ -132,4 +142,104 @@ func TestReadingCallsGiveWay(t *testing.T) {
 		for range events {
 		}
 	}
+}
+
+// peerProcessEnv makes a run of the tests a peer that asks its client, with the
+// response to its call number askingCall in the same write.
+const (
+	peerProcessEnv = "FLUX_TEST_PEER_PROCESS"
+	askingCall     = 50
+)
+
+func TestPeerProcess(t *testing.T) {
+	path := os.Getenv(peerProcessEnv)
+	if path == "" {
+		t.Skip("it is for other tests, in a process of its own")
+	}
+	l, err := transport.Listen(path, transport.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	fmt.Println("URI", "local://"+path)
+	in, err := l.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	conn, err := in.Welcome()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for n := 1; ; n++ {
+		var m codec.Message
+		switch err := conn.Recv(&m); {
+		case err == io.EOF:
+			return
+		case err != nil:
+			t.Fatal(err)
+		case m.Type == codec.TypeResponse:
+			fmt.Println("REFUSED", m.Errnum)
+			continue
+		}
+		if n == askingCall {
+			r := codec.NewRequest("nobody.serves")
+			r.Routes, r.Flags, r.Matchtag = codec.MakeRoutes("peer"), r.Flags|codec.FlagRoute, 7
+			if err := conn.(*framing.Conn).Queue(r); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := conn.Send(t.Context(), codec.NewResponse(&m)); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// What a reading caller causes to be sent is sent, also when nobody reads after it.
+func TestReadingCallFlushes(t *testing.T) {
+	cmd := exec.Command(os.Args[0], "-test.run=^TestPeerProcess$")
+	cmd.Env = append(os.Environ(), peerProcessEnv+"="+filepath.Join(t.TempDir(), "s"))
+	cmd.Stderr = os.Stderr
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	lines := bufio.NewScanner(out)
+	defer func() {
+		for lines.Scan() {
+		}
+		cmd.Wait()
+	}()
+	next := func(prefix string) (string, bool) {
+		for lines.Scan() {
+			if rest, ok := strings.CutPrefix(lines.Text(), prefix+" "); ok {
+				return rest, true
+			}
+		}
+		return "", false
+	}
+	uri, ok := next("URI")
+	if !ok {
+		t.Fatal("the other process does not listen")
+	}
+	c, err := flux.Dial(t.Context(), uri)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	for range askingCall {
+		if _, err := c.Call(t.Context(), "x.echo", nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	refused := make(chan struct{})
+	go func() {
+		defer close(refused)
+		if errno, ok := next("REFUSED"); !ok || errno != fmt.Sprint(uint32(flux.ENOSYS)) {
+			t.Errorf("the request was answered with %q, %v, want ENOSYS", errno, ok)
+		}
+	}()
+	closesSoon(t, "the refusal", refused)
 }
