@@ -57,7 +57,8 @@ type observer struct {
 	hooked *noticeQueue // nil without hooks
 	traced *noticeQueue // nil without a trace
 
-	mu    sync.Mutex // held from accepting a message to its notice
+	// Guarded by mu, which is held from accepting a message to its notice.
+	mu    sync.Mutex
 	first time.Time  // of the first message that was traced
 }
 
@@ -233,6 +234,7 @@ type noticeQueue struct {
 	log    *slog.Logger
 	missed func(n int)
 
+	// Guarded by mu.
 	mu      sync.Mutex
 	list    []notice
 	bytes   int
