@@ -59,7 +59,7 @@ type observer struct {
 
 	// Guarded by mu, which is held from accepting a message to its notice.
 	mu    sync.Mutex
-	first time.Time  // of the first message that was traced
+	first time.Time // of the first message that was traced
 }
 
 // newObserver returns nil if nobody wants to know.
