@@ -210,6 +210,7 @@ type requestContext struct {
 
 	ended atomic.Bool // whether cause is set: a flow asks for each item
 
+	// Guarded by mu.
 	mu    sync.Mutex
 	cause error           // not nil once it has ended
 	real  context.Context // nil until asked for

@@ -57,8 +57,9 @@ type observer struct {
 	hooked *noticeQueue // nil without hooks
 	traced *noticeQueue // nil without a trace
 
-	mu    sync.Mutex // held from accepting a message to its notice
-	first time.Time  // of the first message that was traced
+	// Guarded by mu, which is held from accepting a message to its notice.
+	mu    sync.Mutex
+	first time.Time // of the first message that was traced
 }
 
 // newObserver returns nil if nobody wants to know.
@@ -233,6 +234,7 @@ type noticeQueue struct {
 	log    *slog.Logger
 	missed func(n int)
 
+	// Guarded by mu.
 	mu      sync.Mutex
 	list    []notice
 	bytes   int

@@ -21,6 +21,7 @@ import (
 //
 // All methods may be called at any time from any goroutine.
 type ServeMux struct {
+	// Guarded by mu.
 	mu    sync.RWMutex
 	exact map[string][]*Route // the newest last
 	globs []*Route            // the newest last

@@ -22,6 +22,7 @@ type Outbox[T any] struct {
 	limit  Limit
 	newGap func(dropped int) T // not nil: the oldest are dropped at the limit
 
+	// Guarded by mu.
 	mu    sync.Mutex
 	list  list[T] // behind what the feeder is sending
 	gap   hole[T] // in front of the list

@@ -16,6 +16,7 @@ import (
 type queueAdapter struct {
 	t transport.Conn
 
+	// Guarded by mu.
 	mu       sync.Mutex
 	messages []*codec.Message
 	sending  bool
