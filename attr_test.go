@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/flux-sdk/flux/codec"
+	"github.com/flux-sdk/flux/internal/peertest"
 )
 
 // attrPeer is a client of a peer with attributes, and counts what is asked for.
@@ -22,7 +23,7 @@ func attrPeer(t *testing.T, opts ...DialOption) (*Client, func(name string) int)
 	}
 	var mu sync.Mutex
 	asked := make(map[string]int)
-	c, _ := servePeer(t, func(p *peer, m *codec.Message) {
+	c, _ := servePeer(t, func(p *peertest.Peer, m *codec.Message) {
 		var req struct{ Name, Value string }
 		b, err := codec.JSONPayload(m.Payload)
 		if err == nil {
@@ -36,15 +37,15 @@ func attrPeer(t *testing.T, opts ...DialOption) (*Client, func(name string) int)
 		mu.Unlock()
 		switch v, ok := values[req.Name]; {
 		case !ok:
-			p.refuse(m, ENOENT, "")
+			p.Refuse(m, uint32(ENOENT), "")
 		case m.Topic == "attr.get":
-			p.respond(m, v)
+			p.Respond(m, v)
 		case v.Flags&attrImmutable != 0:
-			p.refuse(m, EINVAL, "attribute may not be updated")
+			p.Refuse(m, uint32(EINVAL), "attribute may not be updated")
 		default:
 			v.Value = req.Value
 			values[req.Name] = v
-			p.respond(m, nil)
+			p.Respond(m, nil)
 		}
 	}, opts...)
 	return c, func(name string) int {
@@ -110,11 +111,11 @@ func TestAttrSetOnTheWire(t *testing.T) {
 	c, p := newPeer(t)
 	done := make(chan error, 1)
 	go func() { done <- c.SetAttr(t.Context(), "a", "") }()
-	m := p.want("attr.set")
+	m := p.Want("attr.set")
 	if want := "{\"name\":\"a\",\"value\":\"\"}\x00"; string(m.Payload) != want {
 		t.Errorf("payload is %q, want %q", m.Payload, want)
 	}
-	p.respond(m, nil)
+	p.Respond(m, nil)
 	if err := <-done; err != nil {
 		t.Error(err)
 	}
@@ -133,7 +134,7 @@ func TestAttrNonsense(t *testing.T) {
 			_, err := c.Rank(t.Context())
 			done <- err
 		}()
-		p.respond(p.want("attr.get"), reply)
+		p.Respond(p.Want("attr.get"), reply)
 		if err := <-done; err == nil {
 			t.Errorf("%v: Rank reports no error", reply)
 		}

@@ -2,29 +2,41 @@ package flux
 
 import (
 	"context"
+	"errors"
+	"fmt"
 
 	"github.com/flux-sdk/flux/codec"
+	"github.com/flux-sdk/flux/internal/ctxwatch"
+	"github.com/flux-sdk/flux/internal/session"
 )
 
-// Caller is what can call a service: a [Client], or a stand-in in a test.
+// Caller is the interface of everything that can call a service: a [Client], or a
+// stand-in in a test.
 type Caller interface {
 	Call(ctx context.Context, topic string, req any, opts ...CallOption) (Response, error)
 }
 
-// Call sends a request and waits for its one response (flux_rpc(3)). It may be
-// called from any number of goroutines.
+// Call sends a request and waits for its one response (flux_rpc(3)).
 //
-// The request's payload is made of req: nil is none, a []byte is sent as it is,
-// a string is text with a NUL added, and any other value is encoded as a JSON
-// object with a NUL added. Nothing of req is used after Call returns.
+//	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+//	defer cancel()
+//	response, err := client.Call(ctx, "broker.ping", map[string]any{"seq": 1})
+//	if err != nil {
+//		return err
+//	}
+//	err = response.Decode(&pong)
 //
-// The end of ctx returns at once with an error that matches ctx.Err() and
+// The request's payload is made of req: nil is none, a []byte is sent as it is, a
+// string is text with a NUL added, and any other value is encoded as a JSON object
+// with a NUL added. Nothing of req is used after Call returns.
+//
+// When ctx ends, Call returns at once, with an error that matches ctx.Err() and
 // carries the cause. Give every call a deadline, because Flux does not answer
 // requests that were pending at a service that dies.
 //
-// What the broker or the service said is an [*Error]; it is the Response's Err as
-// well. Other errors are local: [ErrClosed], [ErrConnLost], an encoding error, a
-// request that must not be sent (codec.ErrUnsendable).
+// What the broker or the service said is an [*Error], which is the Response's Err
+// as well. Other errors are local: [ErrClosed], [ErrConnLost], an encoding error, or
+// codec.ErrUnsendable for a request that must not be sent.
 func (cl *Client) Call(ctx context.Context, topic string, req any, opts ...CallOption) (Response, error) {
 	if len(opts) > 0 || len(cl.c.opts.interceptors) > 0 {
 		return cl.callWith(ctx, topic, req, opts)
@@ -32,13 +44,13 @@ func (cl *Client) Call(ctx context.Context, topic string, req any, opts ...CallO
 	u := cl.newUnary()
 	err := cl.build(ctx, "call", &u.m, topic, req, codec.NodeAny)
 	if err == nil {
-		err = u.begin(ctx)
+		err = u.send(ctx)
 	}
 	if err != nil {
 		return u.unsent(err)
 	}
-	if u.reads {
-		u.read(ctx)
+	if u.MayRead() {
+		u.c.sess.Read(ctx, &u.Request, u)
 	}
 	select {
 	case r := <-u.ch:
@@ -73,8 +85,9 @@ func (cl *Client) call(ctx context.Context, m *codec.Message, cancelTopic string
 	})(ctx, m)
 }
 
-// CallAs is [Client.Call] with the response decoded into a T. Unknown members
-// are ignored. A T of []byte takes the payload's bytes, a string its text.
+// CallAs calls a service and decodes the response into a T; see [Client.Call].
+// Unknown members are ignored. A T of []byte takes the payload's bytes, a string
+// its text.
 func CallAs[T any](ctx context.Context, c Caller, topic string, req any, opts ...CallOption) (T, error) {
 	var v T
 	r, err := c.Call(ctx, topic, req, opts...)
@@ -114,8 +127,8 @@ func (cl *Client) Do(ctx context.Context, m *codec.Message) (Response, error) {
 	return cl.call(ctx, &own, "")
 }
 
-// Notify sends a request that wants no response: nil says that it was accepted
-// for sending, and nothing more is ever known of it (FLUX_RPC_NORESPONSE).
+// Notify sends a request that wants no response (FLUX_RPC_NORESPONSE). A nil error
+// says that it was accepted for sending; nothing more is ever known of it.
 func (cl *Client) Notify(ctx context.Context, topic string, req any, opts ...CallOption) error {
 	if answeredAnyway[topic] {
 		return &opError{op: "notify", topic: topic, err: errNoNotify}
@@ -128,9 +141,9 @@ func (cl *Client) Notify(ctx context.Context, topic string, req any, opts ...Cal
 	return cl.post(ctx, "notify", &m)
 }
 
-// Send accepts any message for sending, as it is (flux_send(3)). Of a request
-// that wants a response, whoever gets the response is not told: use
-// [Client.Do].
+// Send sends any message as it is (flux_send(3)). A nil error says that it was
+// accepted for sending. If the message is a request that wants a response, the
+// response is dropped; use [Client.Do].
 func (cl *Client) Send(ctx context.Context, m *codec.Message) error {
 	own := *m
 	return cl.post(ctx, "send", &own)
@@ -138,34 +151,21 @@ func (cl *Client) Send(ctx context.Context, m *codec.Message) error {
 
 // post sends m and expects nothing.
 func (cl *Client) post(ctx context.Context, op string, m *codec.Message) error {
-	c := cl.c
-	if ctx.Err() != nil {
-		return &opError{op: op, topic: m.Topic, err: ctxError(ctx), unsent: true}
+	if err := cl.c.sess.Post(ctx, cl.owner, m); err != nil {
+		return sendError(op, m.Topic, err)
 	}
-	for {
-		l, err := c.admit(ctx, cl)
-		if err != nil {
-			return &opError{op: op, topic: m.Topic, err: err, unsent: true}
-		}
-		c.mu.Unlock()
-		if err = c.transmit(ctx, cl, l, m); err == nil {
-			return nil
-		}
-		if !c.replaced(ctx, cl, l, err) {
-			return c.sendError(ctx, cl, op, m.Topic, err)
-		}
-	}
+	return nil
 }
 
 // exchange sends m and waits for its response.
 func (cl *Client) exchange(ctx context.Context, m *codec.Message, cancelTopic string) (Response, error) {
 	u := cl.newUnary()
 	u.m = *m
-	if err := u.begin(ctx); err != nil {
+	if err := u.send(ctx); err != nil {
 		return u.unsent(err)
 	}
-	if u.reads {
-		u.read(ctx)
+	if u.MayRead() {
+		u.c.sess.Read(ctx, &u.Request, u)
 	}
 	select {
 	case r := <-u.ch:
@@ -175,10 +175,13 @@ func (cl *Client) exchange(ctx context.Context, m *codec.Message, cancelTopic st
 	}
 }
 
-// begin sends the request.
-func (u *unary) begin(ctx context.Context) error {
-	u.topic = u.m.Topic
-	return u.c.begin(ctx, &u.pending, &u.m)
+// send registers and sends the request.
+func (u *unary) send(ctx context.Context) error {
+	u.Topic = u.m.Topic
+	if err := u.c.sess.Send(ctx, &u.Request, &u.m); err != nil {
+		return sendError("call", u.Topic, err)
+	}
+	return nil
 }
 
 // answered ends a call that has its response.
@@ -202,15 +205,15 @@ func (u *unary) unsent(err error) (Response, error) {
 //go:noinline
 func (u *unary) giveUp(ctx context.Context, cancelTopic string) (Response, error) {
 	defer u.release()
-	if !u.c.abandon(&u.pending) {
+	if !u.c.sess.Abandon(&u.Request) {
 		r := <-u.ch // the reply won the race and is on its way here
 		return r, r.Err()
 	}
 	if cancelTopic != "" {
 		cancel := cancelRequest(&u.m, cancelTopic)
-		u.c.sendCancel(&u.pending, &cancel)
+		u.c.sess.Cancel(&u.Request, &cancel)
 	}
-	err := &opError{op: "call", topic: u.topic, err: ctxError(ctx)}
+	err := &opError{op: "call", topic: u.Topic, err: ctxError(ctx)}
 	return failed(err), err
 }
 
@@ -218,12 +221,10 @@ func (u *unary) giveUp(ctx context.Context, cancelTopic string) (Response, error
 // nobody can send on the channel any more. The pool is its connection's: the
 // channel of one in a synctest bubble must not be met outside of it.
 type unary struct {
-	pending
+	session.Request
 	c  *conn
 	m  codec.Message
 	ch chan Response
-
-	reads bool // it has the role of reading its link
 }
 
 func (cl *Client) newUnary() *unary {
@@ -231,19 +232,171 @@ func (cl *Client) newUnary() *unary {
 	if !ok {
 		u = &unary{c: cl.c, ch: make(chan Response, 1)}
 	}
-	u.owner, u.sink = cl, u
+	u.Owner, u.Sink = cl.owner, u
 	return u
 }
 
 func (u *unary) release() {
-	u.pending, u.m = pending{}, codec.Message{}
+	u.Request, u.m = session.Request{}, codec.Message{}
 	u.c.unaries.Put(u)
 }
 
-func (u *unary) reply(m *codec.Message, _ bool) { u.ch <- u.link.newReply(u.topic, m, u.c.codec) }
+// Reply gives the response to the caller.
+func (u *unary) Reply(m *codec.Message, _ bool) { u.ch <- newReply(u.Topic, m, u.Memory(), u.c.codec) }
 
-func (u *unary) fail(err error) {
-	l := u.link // u may be another call's once this one has its end
-	u.ch <- failed(err)
-	l.interrupt()
+// Fail gives the caller an error in place of a response.
+func (u *unary) Fail(err error) {
+	u.ch <- failed(&opError{op: "call", topic: u.Topic, err: err})
+}
+
+// Answered reports whether the caller has something to receive.
+func (u *unary) Answered() bool { return len(u.ch) > 0 }
+
+// Go starts a call and returns a channel that receives exactly one Response and is
+// then closed. The channel is buffered, so nobody needs to receive. The rest is as
+// for [Client.Call].
+//
+// Go itself waits, within ctx, only while too much is queued for sending, and with
+// [Upstream] until the client's own rank is known.
+func (cl *Client) Go(ctx context.Context, topic string, req any, opts ...CallOption) <-chan Response {
+	g := &goCall{ch: make(chan Response, 1)}
+	o := newCallOptions(opts)
+	u := cl.newUnary() // for its message
+	defer u.release()
+	m := &u.m
+	if err := cl.build(ctx, "call", m, topic, req, o.nodeid); err != nil {
+		g.deliver(failed(err))
+		return g.ch
+	}
+	if cl.mustWait() {
+		own := *m
+		go func() {
+			r, err := cl.call(ctx, &own, o.cancelTopic)
+			if err != nil && (r.c == nil || r.Err() == nil) {
+				r = failed(err) // an interceptor's
+			}
+			g.deliver(r)
+		}()
+		return g.ch
+	}
+	var cancel any
+	if o.cancelTopic != "" {
+		request := cancelRequest(m, o.cancelTopic)
+		cancel = &request
+	}
+	g.Request = session.Request{Owner: cl.owner, Topic: topic, Sink: g, Watched: ctx.Done() != nil}
+	if err := cl.c.sess.Send(ctx, &g.Request, m); err != nil {
+		g.deliver(failed(sendError("call", topic, err)))
+		return g.ch
+	}
+	if g.Watched {
+		cl.c.watches.Add(ctx, g, cancel)
+	}
+	return g.ch
+}
+
+// mustWait reports whether starting a call may take time: while the connection
+// is being restored, and with interceptors, which may do anything.
+func (cl *Client) mustWait() bool {
+	c := cl.c
+	if len(c.opts.interceptors) > 0 {
+		return true
+	}
+	return cl.Err() == nil && c.sess.Restoring()
+}
+
+// goCall is a call whose channel belongs to the user. Programs leave very many
+// of them unanswered, so it is kept small.
+type goCall struct {
+	session.Request
+	ctxwatch.Entry[goCall]
+	ch chan Response
+}
+
+func (g *goCall) conn() *conn { return g.Owner.Holder.(*Client).c }
+
+// Reply sends the response to the channel.
+func (g *goCall) Reply(m *codec.Message, _ bool) {
+	g.deliver(newReply(g.Topic, m, g.Memory(), g.conn().codec))
+}
+
+// Fail sends an error to the channel.
+func (g *goCall) Fail(err error) { g.deliver(failed(&opError{op: "call", topic: g.Topic, err: err})) }
+
+// deliver sends the one Response and closes the channel.
+func (g *goCall) deliver(r Response) {
+	g.ch <- r
+	close(g.ch)
+	if g.Watched {
+		g.conn().watches.Remove(g)
+	}
+}
+
+// ContextEnded ends the call with its ctx. cancel is the request to send then, a
+// *codec.Message, or nil.
+func (g *goCall) ContextEnded(ctx context.Context, cancel any) {
+	s := g.conn().sess
+	if !s.Abandon(&g.Request) {
+		return
+	}
+	if m, ok := cancel.(*codec.Message); ok {
+		s.Cancel(&g.Request, m)
+	}
+	g.deliver(failed(&opError{op: "call", topic: g.Topic, err: ctxError(ctx)}))
+}
+
+// build makes m the request that Call, Go, Notify and Stream send.
+func (cl *Client) build(ctx context.Context, op string, m *codec.Message, topic string, req any, nodeid uint32) error {
+	payload, err := codec.EncodePayload(req, cl.c.codec.Marshal)
+	if err != nil {
+		return notEncoded(op, topic, err)
+	}
+	*m = codec.Message{
+		Type: codec.TypeRequest, Flags: codec.FlagRoute,
+		UserID: codec.UserIDUnknown, NodeID: nodeid, Topic: topic, Payload: payload,
+	}
+	if nodeid == codec.NodeUpstream {
+		return cl.setUpstream(ctx, op, m)
+	}
+	return nil
+}
+
+//go:noinline
+func notEncoded(op, topic string, err error) error {
+	return &opError{op: op, topic: topic, err: fmt.Errorf("encode the payload: %w", err)}
+}
+
+// setUpstream addresses m upstream: on the wire, that is one's own rank with a
+// flag that skips it.
+//
+//go:noinline
+func (cl *Client) setUpstream(ctx context.Context, op string, m *codec.Message) (err error) {
+	if m.NodeID, err = cl.Rank(ctx); err != nil {
+		return fmt.Errorf("flux: %s %s upstream: own rank: %w", op, m.Topic, err)
+	}
+	m.Flags |= codec.FlagUpstream
+	return nil
+}
+
+// answeredAnyway are the requests that the local router answers whatever their
+// flags; without a response wanted, one of them would never complete.
+var answeredAnyway = map[string]bool{
+	"event.subscribe": true, "event.unsubscribe": true,
+	"service.add": true, "service.remove": true,
+}
+
+var errNoNotify = errors.New("the router answers this request even unasked; use Call")
+
+// checkPrepared says what keeps a message from being a request with a response.
+func checkPrepared(op string, m *codec.Message) error {
+	var err error
+	switch {
+	case m.Type != codec.TypeRequest:
+		err = fmt.Errorf("message of type %s, want a request", m.Type)
+	case m.Flags&codec.FlagNoResponse != 0:
+		err = errors.New("request has the noresponse flag; use Send")
+	default:
+		return nil
+	}
+	return &opError{op: op, topic: m.Topic, err: err}
 }

@@ -1,13 +1,21 @@
 package flux
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 
 	"github.com/flux-sdk/flux/codec"
+	"github.com/flux-sdk/flux/internal/capture"
+	"github.com/flux-sdk/flux/internal/capture/golden"
+	"github.com/flux-sdk/flux/internal/framing"
+	"github.com/flux-sdk/flux/internal/peertest"
+	"github.com/flux-sdk/flux/transport"
 )
 
 // wireRequest is a plain request as it must be on the wire, less the matchtag.
@@ -65,9 +73,9 @@ func TestCallPayloadForms(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			reply := c.Go(t.Context(), "calc.add", tt.req)
-			m := p.want("calc.add")
+			m := p.Want("calc.add")
 			wantMessage(t, m, wireRequest("calc.add", tt.want))
-			p.respond(m, m.Payload)
+			p.Respond(m, m.Payload)
 			r := <-reply
 			wantBytes(t, r, []byte(tt.want))
 		})
@@ -113,7 +121,7 @@ func TestCallPayloadRefused(t *testing.T) {
 			check((<-c.Go(t.Context(), "calc.add", tt.req)).Err())
 		})
 	}
-	p.wantNothing(c)
+	p.WantNothing(c)
 	wantStats(t, c, 0, 0)
 }
 
@@ -130,9 +138,9 @@ func TestCallUnsendable(t *testing.T) {
 		}
 	}
 	wantStats(t, c, 0, 0)
-	p.wantNothing(c)
+	p.WantNothing(c)
 	reply := c.Go(t.Context(), strings.Repeat("s", codec.MaxService)+".x", nil)
-	p.respond(p.recv(), nil)
+	p.Respond(p.Recv(), nil)
 	if err := (<-reply).Err(); err != nil {
 		t.Errorf("the longest service name: %v", err)
 	}
@@ -166,10 +174,10 @@ func TestCallOptionsOnTheWire(t *testing.T) {
 					defer close(done)
 					call(tt.opts...)
 				}()
-				m := p.recv()
+				m := p.Recv()
 				if m.Topic == "attr.get" { // the first to need it
-					p.respond(m, map[string]any{"value": "3", "flags": attrImmutable})
-					m = p.recv()
+					p.Respond(m, map[string]any{"value": "3", "flags": attrImmutable})
+					m = p.Recv()
 				}
 				want := wireRequest("a.b", "")
 				want.NodeID = tt.node
@@ -177,7 +185,7 @@ func TestCallOptionsOnTheWire(t *testing.T) {
 				if name == "Notify" {
 					want.Flags |= codec.FlagNoResponse
 				} else {
-					p.respond(m, nil)
+					p.Respond(m, nil)
 				}
 				wantMessage(t, m, want)
 				<-done
@@ -194,14 +202,14 @@ func TestCallUpstreamWithoutRank(t *testing.T) {
 		_, err := c.Call(t.Context(), "a.b", nil, Upstream())
 		reply <- err
 	}()
-	p.refuse(p.want("attr.get"), EPERM, "not for you")
+	p.Refuse(p.Want("attr.get"), uint32(EPERM), "not for you")
 	err := <-reply
 	wantErr(t, err, EPERM)
 	wantRemote(t, err, Error{"attr.get", EPERM, "not for you"})
 	if !strings.Contains(err.Error(), "a.b") {
 		t.Errorf("error %q does not name the call", err)
 	}
-	p.wantNothing(c)
+	p.WantNothing(c)
 }
 
 func TestCallStamping(t *testing.T) {
@@ -221,9 +229,10 @@ func TestCallStamping(t *testing.T) {
 			c, p := newPeer(t, tt.opts...)
 			check := func(userid uint32, roles Role) {
 				t.Helper()
-				m := p.recv()
+				m := p.Recv()
 				if m.UserID != userid || Role(m.Rolemask) != roles {
-					t.Errorf("%s %q has userid %d, roles %s, want %d, %s", m.Type, m.Topic, int32(m.UserID), Role(m.Rolemask), int32(userid), roles)
+					t.Errorf("%s %q has userid %d, roles %s, want %d, %s", m.Type, m.Topic, int32(m.UserID), Role(m.Rolemask),
+						int32(userid), roles)
 				}
 			}
 			ctx := t.Context()
@@ -244,7 +253,7 @@ func TestCallStamping(t *testing.T) {
 			}
 			check(tt.userid, tt.roles)
 			// What the reader answers by itself.
-			p.send(&codec.Message{
+			p.Send(&codec.Message{
 				Type: codec.TypeRequest, Flags: codec.FlagTopic | codec.FlagRoute, Topic: "no.service",
 				NodeID: codec.NodeAny, Matchtag: 9, Routes: codec.MakeRoutes("hop", "origin"),
 			})
@@ -252,3 +261,244 @@ func TestCallStamping(t *testing.T) {
 		})
 	}
 }
+
+// FuzzResponses lets a peer send well formed messages of the fuzzer's making and
+// then arbitrary bytes to a client with pending calls. In the bubble a call that
+// does not end is a deadlock.
+func FuzzResponses(f *testing.F) {
+	f.Add([]byte{}, []byte{})
+	f.Add([]byte{2, 3, 1, 0, 0, 4, 2, 0x43, 1, 38, 0, 4, 2, 3, 2, 0, 1, 0}, []byte{0x12, 0, 0xee, 0xff})
+	f.Add([]byte{1, 1, 1, 0, 1, 0, 4, 3, 0, 0, 1, 9, 8, 0, 0, 0, 0, 0}, []byte("garbage"))
+	for _, name := range []string{"attr-get", "event-json", "service-streaming", "payload-zero-flagged", "dmesg-stream"} {
+		recs, err := golden.Load(name)
+		if err != nil {
+			f.Fatal(err)
+		}
+		var raw []byte
+		for _, r := range recs {
+			if r.IsFrame() && r.Dir == capture.ServerToClient && len(raw) < 4096 {
+				raw = append(raw, r.Frame()...)
+			}
+		}
+		f.Add([]byte{2, 3, 1, 0, 0, 4}, raw)
+	}
+	f.Fuzz(func(t *testing.T, script, raw []byte) {
+		synctest.Test(t, func(t *testing.T) {
+			c, far := rawPeer(t, transport.Config{MaxSize: 1 << 20})
+			const n = 4
+			ends := startPending(t.Context(), c, n)
+			stream, err := c.Stream(t.Context(), "a.s", nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			synctest.Wait()
+			out := append(frames(t, script), raw...)
+			for b := range slices.Chunk(out, 1000) {
+				if _, err := far.Write(b); err != nil {
+					break // the client has had enough
+				}
+			}
+			far.Close()
+			for range n {
+				<-ends
+			}
+			for r := range stream {
+				r.Err()
+				r.Text()
+				r.Decode(new(any))
+			}
+			<-c.Done()
+			wantErr(t, c.Err(), ErrConnLost)
+			wantStats(t, c, 0, 0)
+		})
+	})
+}
+
+// frames makes messages of six bytes each: type, flags, matchtag, error number,
+// routes, and size of the payload.
+func frames(t *testing.T, script []byte) (out []byte) {
+	t.Helper()
+	for b := range slices.Chunk(script, 6) {
+		if len(b) < 6 {
+			break
+		}
+		m := &codec.Message{
+			Type: codec.Type(b[0] & 15), Flags: codec.Flags(b[1]) | codec.FlagTopic, Topic: "a.b",
+			UserID: 1, Rolemask: 1, Payload: append(peertest.Pattern(int(b[5])), 0),
+		}
+		switch m.Type {
+		case codec.TypeRequest:
+			m.NodeID, m.Matchtag = uint32(b[3]), uint32(b[2])
+		case codec.TypeResponse:
+			m.Errnum, m.Matchtag = uint32(b[3]), uint32(b[2])
+		case codec.TypeEvent:
+			m.Sequence = uint32(b[2])
+		}
+		for range b[4] % 4 {
+			m.Routes = m.Routes.Push("hop")
+		}
+		if grown, err := codec.Append(out, m); err == nil {
+			out = grown
+		}
+	}
+	return out
+}
+
+// foreignPeer is a client over a connection that is not of this
+// module, as one from outside of package transport may be.
+func foreignPeer(t *testing.T, opts ...DialOption) (*Client, *peertest.Peer) {
+	t.Helper()
+	near, far := transport.Pipe(transport.Config{})
+	var conn transport.Conn = peertest.PlainConn{C: near}
+	if _, own := conn.(*framing.Conn); own {
+		t.Fatal("the stand-in for a foreign connection is none")
+	}
+	return startPeer(t, conn, &peertest.Peer{T: t, Conn: far}, opts...)
+}
+
+func TestForeignConnCalls(t *testing.T) {
+	c, p := foreignPeer(t)
+	p.Serve(peertest.Echo)
+	for i := range 100 {
+		r, err := c.Call(t.Context(), "a.b", peertest.Pattern(i))
+		if err != nil {
+			t.Fatal(err)
+		}
+		wantBytes(t, r, peertest.Pattern(i))
+	}
+	var replies []<-chan Response
+	for i := range 100 {
+		replies = append(replies, c.Go(t.Context(), "a.b", peertest.Pattern(i)))
+	}
+	for i, reply := range replies {
+		wantBytes(t, <-reply, peertest.Pattern(i))
+	}
+	wantStats(t, c, 0, 0)
+}
+
+// What the reader and the end of a ctx queue goes out in order.
+func TestForeignConnCancels(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, p := foreignPeer(t)
+		const n = 50
+		for range n {
+			ctx, cancel := context.WithCancel(t.Context())
+			reply := c.Go(ctx, "a.b", nil, CancelTopic("a.stop"))
+			m := p.Want("a.b")
+			cancel()
+			wantErr(t, (<-reply).Err(), context.Canceled)
+			got := p.Want("a.stop")
+			if want := fmt.Sprintf("{\"matchtag\":%d}\x00", m.Matchtag); string(got.Payload) != want {
+				t.Fatalf("cancel says %q, want %q", got.Payload, want)
+			}
+			p.Refuse(m, uint32(ECANCELED), "")
+		}
+		p.WantNothing(c)
+		synctest.Wait()
+		wantStats(t, c, 0, 0)
+		for i := range uint32(n) {
+			p.Send(&codec.Message{
+				Type: codec.TypeRequest, Flags: codec.FlagTopic | codec.FlagRoute, Topic: "no.service",
+				Matchtag: i + 1, Routes: codec.MakeRoutes("hop", "origin"),
+			})
+		}
+		for i := range uint32(n) {
+			if m := p.Recv(); m.Type != codec.TypeResponse || m.Matchtag != i+1 || m.Errnum != uint32(ENOSYS) {
+				t.Fatalf("received %s %q, matchtag %d, errnum %d", m.Type, m.Topic, m.Matchtag, m.Errnum)
+			}
+		}
+	})
+}
+
+// One message that cannot be sent does not keep the next from being sent.
+func TestForeignConnUnsendable(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, p := foreignPeer(t)
+		for _, topic := range []string{"no\x00topic", "a.stop"} {
+			ctx, cancel := context.WithCancel(t.Context())
+			reply := c.Go(ctx, "a.b", nil, CancelTopic(topic))
+			p.Want("a.b")
+			cancel()
+			wantErr(t, (<-reply).Err(), context.Canceled)
+			synctest.Wait()
+		}
+		p.Want("a.stop")
+		p.WantNothing(c)
+	})
+}
+
+// stuckConn is a connection whose Send waits for its peer, as long as Close
+// does not wake it.
+type stuckConn struct {
+	peertest.PlainConn
+	closed chan struct{}
+}
+
+func (s stuckConn) Send(ctx context.Context, _ *codec.Message) error {
+	select {
+	case <-s.closed:
+		return transport.ErrClosed
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+func (s stuckConn) Close() error {
+	select {
+	case <-s.closed:
+	default:
+		close(s.closed)
+	}
+	return s.PlainConn.Close()
+}
+
+// The reader does not wait for a Send that waits, and Close ends it all.
+func TestForeignConnStuck(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		near, far := transport.Pipe(transport.Config{})
+		c, p := startPeer(t, stuckConn{peertest.PlainConn{C: near}, make(chan struct{})}, &peertest.Peer{T: t, Conn: far})
+		for i := range uint32(100) {
+			p.Send(&codec.Message{
+				Type: codec.TypeRequest, Flags: codec.FlagTopic | codec.FlagRoute, Topic: "no.service",
+				Matchtag: i + 1, Routes: codec.MakeRoutes("hop", "origin"),
+			})
+		}
+		synctest.Wait()
+		if s := c.Stats(); s.Received != 100 {
+			t.Errorf("%d messages received, want 100", s.Received)
+		}
+		ctx, cancel := context.WithCancelCause(t.Context())
+		done := make(chan error, 2)
+		go func() { done <- callers["Call"](ctx, c) }()
+		synctest.Wait()
+		cancel(errWhy)
+		err := <-done
+		if wantErr(t, err, context.Canceled, errWhy); !SafeToRetry(err) {
+			t.Errorf("%v is not safe to retry, though nothing was accepted", err)
+		}
+		go func() { done <- callers["Call"](t.Context(), c) }()
+		synctest.Wait()
+		c.Close()
+		wantErr(t, <-done, ErrClosed)
+	})
+}
+
+// An error of Send that is not this client's doing is a lost connection.
+func TestForeignConnSendFails(t *testing.T) {
+	broken := errors.New("a wire broke")
+	near, far := transport.Pipe(transport.Config{})
+	c, _ := startPeer(t, failingSend{peertest.PlainConn{C: near}, broken}, &peertest.Peer{T: t, Conn: far})
+	_, err := c.Call(t.Context(), "a.b", nil)
+	wantErr(t, err, ErrConnLost, broken)
+	if !SafeToRetry(err) {
+		t.Errorf("%v is not safe to retry, though nothing was accepted", err)
+	}
+	wantStats(t, c, 0, 0)
+}
+
+type failingSend struct {
+	peertest.PlainConn
+	err error
+}
+
+func (f failingSend) Send(context.Context, *codec.Message) error { return f.err }

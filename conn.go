@@ -3,312 +3,147 @@ package flux
 import (
 	"context"
 	"errors"
-	"fmt"
-	"io"
 	"maps"
 	"slices"
 	"sync"
 	"sync/atomic"
 
 	"github.com/flux-sdk/flux/codec"
-	"github.com/flux-sdk/flux/internal/mtag"
+	"github.com/flux-sdk/flux/internal/ctxwatch"
+	"github.com/flux-sdk/flux/internal/session"
 	"github.com/flux-sdk/flux/transport"
 )
 
-// conn is the state that all clones of a Client share. One lock guards it; what
-// can wait, calls back, does I/O or takes long is never done under it.
+// conn is what all clones of a Client share: the session, and the tables of what
+// the session does not know, services and subscriptions. It is the session's
+// Handler.
 //
-// Lock order: conn.mu, the observer's, then the leaf locks of an outbox and of the
-// transport's queue. A server's and a request's locks are never held together with it.
+// Lock order: conn.mu, then the locks of the session. A server's and a request's
+// locks are never held together with conn.mu. What can wait, calls back, does I/O
+// or takes long is never done under conn.mu.
 type conn struct {
+	sess  *session.Session
 	opts  dialOptions
 	codec PayloadCodec
-	watch *observer // nil unless somebody watches the messages
-	stats counters
-	dial  func(context.Context) (transport.Conn, error) // nil: no way to dial again
-	life  context.Context                               // ends when the connection is finally gone
-	die   context.CancelFunc
+	watch *observer // nil if no hook and no trace is set
 
-	mu      sync.Mutex
-	link    *link         // the present one, or the last
-	up      chan struct{} // closed when link is ready or err is set
-	err     error         // why the connection is finally gone
-	clients map[*Client]struct{}
-	attrs   map[string]string // immutable attributes
-	subs    subTable
+	loop        bool              // what is sent comes back: see answerLoop
+	presetAttrs map[string]string // attributes that need no asking
 
-	unaries  sync.Pool // of *unary
-	ties     ties
-	services map[string]*server
-	fallback *server           // WithHandler
-	loop     bool              // what is sent comes back: see loopback
-	preset   map[string]string // attributes that need no asking
-
-	debugLines []string    // for debugReport
+	unaries    sync.Pool // of *unary
+	watches    ctxwatch.Set[goCall, *goCall]
 	oldPublish atomic.Bool // the broker knows publishing by its old name only
+
+	matched []*subscription // of the event at hand; owned by the reading goroutine
+
+	// Guarded by mu.
+	mu       sync.Mutex
+	attrs    map[string]string // immutable attributes
+	subs     subscriptionTable
+	services map[string]*server
+	fallback *server // WithHandler
 }
 
-// pending is a request that waits for replies. Whoever takes it out of the tag
-// table ends it, so it ends once.
-type pending struct {
-	owner  *Client // nil for the library's own requests
-	link   *link
-	topic  string
-	sink   sink
-	where  *string // who started it, if matchtags are being debugged
-	tag    uint32
-	stream bool
-	tied   bool // a goCall that ends with its ctx
-
-	// Of a stream, guarded by conn.mu: it is with the transport; it was ended
-	// before that, so that whoever sends it must cancel it.
-	begun, orphan bool
+// connTarget is where a connection comes from, if it can be made again.
+type connTarget struct {
+	dial  func(context.Context) (transport.Conn, error)
+	loop  bool
+	attrs map[string]string
 }
 
-func (p *pending) op() string {
-	if p.stream {
-		return "stream"
-	}
-	return "call"
-}
-
-// sink is where replies go. Its methods are called with no lock held and must
-// not wait: reply runs on the reader.
-type sink interface {
-	// reply delivers a response; final says that it is the last.
-	reply(m *codec.Message, final bool)
-	// fail ends the request with a local error, in place of a last reply.
-	fail(err error)
-}
-
-func newConn(t transport.Conn, o dialOptions) *conn {
+func newConn(t transport.Conn, o dialOptions, target connTarget) *conn {
 	c := &conn{
 		opts: o, codec: o.payload, watch: newObserver(&o),
-		clients: make(map[*Client]struct{}),
-		up:      make(chan struct{}),
+		loop: target.loop, presetAttrs: target.attrs, attrs: maps.Clone(target.attrs),
 	}
-	c.life, c.die = context.WithCancel(context.Background())
 	if c.codec == nil {
 		c.codec = jsonCodec{}
 	}
+	cfg := session.Config{
+		Handler: c, Dial: target.dial, Logger: o.logger, MatchDebug: o.matchDebug,
+		UserID: o.userid, Roles: (*uint32)(o.roles), MaxMessage: o.maxMessage,
+		Reconnect: (*session.Policy)(o.reconnect), KeepMemory: c.watch.seesMessages(),
+	}
+	if c.watch != nil {
+		cfg.Observer = c.watch
+	}
+	c.sess = session.New(t, cfg)
 	if o.handler != nil {
 		c.fallback = newServer(c, nil, "", o.handler, context.Background(), defaultServeOptions())
+		c.sess.ExpectUnasked(1)
 	}
-	c.link = c.newLink(t)
-	c.link.ready = true
-	close(c.up)
 	return c
 }
 
-// read is the reader loop of a link. It never waits for anything but the
-// transport, and for callers that read in its place.
-func (c *conn) read(l *link) {
-	var m codec.Message
-	for {
-		if err := l.t.Recv(&m); err != nil {
-			c.lost(l, err)
-			close(l.ended)
-			return
-		}
-		c.dispatch(l, &m)
-		c.lend(l)
-	}
-}
-
-// dispatch gives a message that was received to whoever it is for.
-func (c *conn) dispatch(l *link, m *codec.Message) {
-	c.stats.rx.count(m.Type)
-	c.watch.received(m)
-	switch m.Type {
-	case codec.TypeResponse:
-		c.response(l, m)
-	case codec.TypeRequest:
-		c.request(l, m)
-	case codec.TypeEvent:
-		c.event(l, m)
-	}
-}
-
-// response gives a response to whoever waits for it.
-func (c *conn) response(l *link, m *codec.Message) {
-	if len(m.Routes) > 0 || m.Matchtag == codec.MatchtagNone {
-		c.stats.stray.Add(1) // of another's tag space
-		return
-	}
-	final := m.Final()
-	c.mu.Lock()
-	p, state := l.tags.Get(m.Matchtag)
+// Request gives a request to the service it belongs to.
+func (c *conn) Request(l *session.Link, m *codec.Message) {
+	s := c.serverOf(m.Topic)
 	switch {
-	case state != mtag.Live:
-		if final {
-			l.tags.Free(m.Matchtag)
-		}
-	case final:
-		l.tags.Free(m.Matchtag)
-		p.left()
-		if l.tags.Live() == 0 && !p.stream {
-			l.role.alone++
-		} else {
-			l.role.alone = 0
-		}
-	case !p.stream:
-		// A stream of replies to a unary call: the first answers it.
-		c.retire(p)
-	}
-	c.mu.Unlock()
-	switch state {
-	case mtag.Live:
-		c.stats.responses.Add(1)
-		p.sink.reply(m, final || !p.stream)
-	case mtag.Retired:
-		c.stats.late.Add(1)
-		c.debugLate(p, m)
-	default:
-		c.stats.stray.Add(1)
-	}
-}
-
-// request gives a request to the service it belongs to.
-func (c *conn) request(l *link, m *codec.Message) {
-	c.mu.Lock()
-	s := c.services[serviceOf(m.Topic)]
-	if s == nil {
-		s = c.fallback
-	}
-	c.mu.Unlock()
-	switch {
-	case c.loop && c.loopback(l, m):
+	case c.loop && c.answerLoop(l, m):
 	case s == nil:
 		c.refuseWith(l, m, unknownMethod(m.Topic))
 	default:
-		s.request(l, m)
+		s.takeRequest(l, m)
 	}
 }
 
-// unusable says why a client can send nothing any more. Called with mu held.
-func (c *conn) unusable(owner *Client) error {
-	if owner != nil && owner.err != nil {
-		return owner.err
-	}
-	return c.err
-}
-
-// abandon ends p from this side and keeps its tag in use until the last reply
-// has come. It reports false if p has ended already.
-func (c *conn) abandon(p *pending) bool {
+func (c *conn) serverOf(topic string) *server {
 	c.mu.Lock()
-	mine := p.link.owns(p)
-	if mine {
-		c.retire(p)
+	defer c.mu.Unlock()
+	if s := c.services[serviceOf(topic)]; s != nil {
+		return s
 	}
+	return c.fallback
+}
+
+// Lost forgets what the broker has told, and ends the requests that came over the
+// link.
+func (c *conn) Lost(l *session.Link, wasReady bool) {
+	c.mu.Lock()
+	if wasReady {
+		c.attrs = maps.Clone(c.presetAttrs)
+		c.subs.deactivateLocked()
+	}
+	servers := c.serversLocked()
 	c.mu.Unlock()
-	if mine {
-		c.retired(p)
+	for _, s := range servers {
+		s.linkLost(l)
 	}
-	return mine
-}
-
-// retire is the part of abandon that needs mu held.
-func (c *conn) retire(p *pending) {
-	p.link.tags.Retire(p.tag, p.tombstone())
-	p.left()
-}
-
-// retired is the part of abandon that needs mu not held.
-func (c *conn) retired(p *pending) {
-	c.stats.abandoned.Add(1)
-	c.watch.retired(p.topic, p.tag)
-}
-
-// left tells a client that is shutting down that one of its requests is over.
-// Called with mu held.
-func (p *pending) left() {
-	if p.owner != nil && p.owner.draining != nil && !p.stream {
-		p.owner.draining.leave()
+	if wasReady {
+		c.oldPublish.Store(false)
 	}
 }
 
-// lostError is the error of everything that the loss of a connection ends.
-func lostError(cause error) error {
-	switch {
-	case errors.Is(cause, ErrConnLost):
-		return cause
-	case errors.Is(cause, io.EOF):
-		return fmt.Errorf("%w: the broker closed it", ErrConnLost)
+// Restore registers the services and makes the subscriptions again.
+func (c *conn) Restore(l *session.Link) error {
+	// Early requests would get EAGAIN; this one is held until the broker runs.
+	if err := <-c.ask(l, "state-machine.wait", nil); err != nil && !errors.Is(err, ENOSYS) {
+		return err
 	}
-	return fmt.Errorf("%w: %w", ErrConnLost, cause)
+	if err := c.restoreServices(l); err != nil {
+		return err
+	}
+	return c.restoreSubs(l)
 }
 
-// lost is where the reader of a link ends, whatever ended it.
-func (c *conn) lost(l *link, cause error) {
-	if err := lostError(cause); c.takeDown(l, err, c.restorable()) {
-		go c.restoreLoop(nil, err)
-	}
-	l.close()
-}
-
-// restorable reports whether a lost connection is made again.
-func (c *conn) restorable() bool { return c.opts.reconnect != nil && c.dial != nil }
-
-// end is the single exit path of the connection: the first reason stays, and
-// all that waits for something fails with it.
-func (c *conn) end(err error) {
+// Ended ends all subscriptions and services.
+func (c *conn) Ended(err error) {
+	c.watches.Close()
 	c.mu.Lock()
-	if c.err == nil {
-		c.err = err
-		if c.link.ready {
-			c.watch.disconnected(err)
-		}
-		for cl := range c.clients {
-			cl.finish(err)
-		}
-		c.clients = nil
-		select {
-		case <-c.up:
-		default:
-			close(c.up)
-		}
-	}
-	err = c.err
-	c.link.ready, c.link.dead = false, true
-	live := c.takeLive(c.link)
-	subs := c.subs.takeAll()
-	servers := c.servers()
+	subs := c.subs.takeAllLocked(err)
+	servers := c.serversLocked()
 	c.services, c.fallback = nil, nil
 	c.mu.Unlock()
-	c.die()
-	c.ties.close()
-	c.debugReport()
-	for _, p := range live {
-		p.sink.fail(&opError{op: p.op(), topic: p.topic, err: err})
-	}
 	for _, s := range subs {
-		s.end(err)
+		s.endChannel(err)
 	}
 	for _, s := range servers {
 		s.connectionEnded(err)
 	}
 }
 
-// hangUp closes the link of a connection that has ended.
-func (c *conn) hangUp() error {
-	c.mu.Lock()
-	l := c.link // not to be replaced any more
-	c.mu.Unlock()
-	c.flush(l)
-	return l.close()
-}
-
-// flushLink is flush for the present link.
-func (c *conn) flushLink() {
-	c.mu.Lock()
-	l := c.link
-	c.mu.Unlock()
-	c.flush(l)
-}
-
-// servers lists all that take requests. Called with mu held.
-func (c *conn) servers() []*server {
+// serversLocked lists all that take requests.
+func (c *conn) serversLocked() []*server {
 	list := slices.Collect(maps.Values(c.services))
 	if c.fallback != nil {
 		list = append(list, c.fallback)
@@ -316,13 +151,50 @@ func (c *conn) servers() []*server {
 	return list
 }
 
-// takeLive empties the tag table of a link that is over. Called with mu held.
-func (c *conn) takeLive(l *link) []*pending {
-	c.debugLeft(l)
-	live := l.tags.Drain()
-	l.needReaderLocked()
-	for _, p := range live {
-		p.left()
+// ask makes a request of the library's own, on a link that need not be ready. The
+// channel gets nil or the error.
+func (c *conn) ask(l *session.Link, topic string, req any) <-chan error {
+	a := newErrorSink(topic)
+	c.askWith(l, topic, req, a, a)
+	return a.ch
+}
+
+// askWith is ask with a sink around the errorSink.
+func (c *conn) askWith(l *session.Link, topic string, req any, s session.Sink, a errorSink) {
+	if err := c.sess.Ask(l, topic, req, s); err != nil {
+		a.ch <- err
+		return
 	}
-	return live
+	l.Flush()
+}
+
+// errorSink is the sink of a request of whose response only the error matters.
+type errorSink struct {
+	topic string
+	ch    chan error
+}
+
+func newErrorSink(topic string) errorSink { return errorSink{topic, make(chan error, 1)} }
+
+func (a errorSink) Reply(m *codec.Message, _ bool) {
+	if m.Errnum != 0 {
+		a.ch <- remoteError(m.Topic, m)
+	} else {
+		a.ch <- nil
+	}
+}
+
+func (a errorSink) Fail(err error) { a.ch <- &opError{op: "call", topic: a.topic, err: err} }
+
+// discardSink is the sink of a request whose outcome changes nothing.
+type discardSink struct{}
+
+func (discardSink) Reply(*codec.Message, bool) {}
+func (discardSink) Fail(error)                 {}
+
+// sendError is the error of an operation of which nothing was sent.
+//
+//go:noinline
+func sendError(op, topic string, err error) error {
+	return &opError{op: op, topic: topic, err: err, unsent: !session.Unsendable(err)}
 }

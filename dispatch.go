@@ -11,9 +11,9 @@ import (
 // for their turn before more are refused.
 const waitLimit = 1024
 
-// lane is the queue of requests that are handled one at a time: those of a
+// orderedQueue is the queue of requests that are handled one at a time: those of a
 // sequential route, or those of all inline routes.
-type lane struct{ waiting []*inflight }
+type orderedQueue struct{ waiting []*inflight }
 
 // accept starts f, or lets it wait for its turn.
 func (s *server) accept(f *inflight) (err error) {
@@ -23,58 +23,58 @@ func (s *server) accept(f *inflight) (err error) {
 	case s.draining:
 		err = unknownMethod(f.req.Topic())
 	case f.route.opts.sequential, f.route.opts.inline:
-		err = s.acceptInOrder(f)
+		err = s.acceptOrderedLocked(f)
 	case s.running < s.opts.maxInFlight:
 		s.running++
 		f.started = true
-		go s.run(f)
+		go s.runRequests(f)
 	default:
-		s.waiting, err = s.enqueue(s.waiting, f, waitLimit)
+		s.waiting, err = s.enqueueLocked(s.waiting, f, waitLimit)
 	}
 	if err != nil {
 		f.ctx.cancel(err)
 		return err
 	}
-	s.active.add(f)
+	s.requests.addRequest(f)
 	return nil
 }
 
-// acceptInOrder is accept for a sequential or inline route. Called with mu held.
-func (s *server) acceptInOrder(f *inflight) (err error) {
-	key := f.route.laneKey()
-	ln := s.lanes[key]
-	if ln == nil {
-		ln = new(lane)
-		s.lanes[key] = ln
+// acceptOrderedLocked is accept for a sequential or inline route.
+func (s *server) acceptOrderedLocked(f *inflight) (err error) {
+	key := f.route.orderedKey()
+	q := s.ordered[key]
+	if q == nil {
+		q = new(orderedQueue)
+		s.ordered[key] = q
 		f.started = true
-		go s.runLane(ln, f)
+		go s.runOrdered(q, f)
 		return nil
 	}
 	limit := waitLimit
 	if f.route.opts.inline {
 		limit += s.opts.maxInFlight // they wait in place of running at once
 	}
-	ln.waiting, err = s.enqueue(ln.waiting, f, limit)
+	q.waiting, err = s.enqueueLocked(q.waiting, f, limit)
 	return err
 }
 
-// laneKey is the lane that a route's requests are handled in. All inline routes
+// orderedKey is the key of the orderedQueue of a route's requests. All inline routes
 // share one.
-func (r *Route) laneKey() *Route {
+func (r *Route) orderedKey() *Route {
 	if r.opts.inline {
 		return nil
 	}
 	return r
 }
 
-// enqueue adds f to those that wait. Those that were ended while they waited
-// make room when it is needed. Called with mu held.
-func (s *server) enqueue(waiting []*inflight, f *inflight, limit int) ([]*inflight, error) {
+// enqueueLocked adds f to those that wait. Those that were ended while they waited
+// make room when it is needed.
+func (s *server) enqueueLocked(waiting []*inflight, f *inflight, limit int) ([]*inflight, error) {
 	if len(waiting) >= limit {
 		waiting = slices.DeleteFunc(waiting, func(f *inflight) bool {
 			ended := f.ctx.Err() != nil
 			if ended {
-				s.forget(f)
+				s.forgetLocked(f)
 			}
 			return ended
 		})
@@ -86,33 +86,34 @@ func (s *server) enqueue(waiting []*inflight, f *inflight, limit int) ([]*inflig
 	return append(waiting, f), nil
 }
 
+// dequeue takes the first of those that wait.
 func dequeue(waiting []*inflight) (f *inflight, rest []*inflight) {
 	f, waiting[0] = waiting[0], nil
 	f.started = true
 	return f, waiting[1:]
 }
 
-// run runs handlers, f's first, as long as requests wait.
-func (s *server) run(f *inflight) {
+// runRequests runs handlers, f's first, as long as requests wait.
+func (s *server) runRequests(f *inflight) {
 	defer func() {
 		if f != nil { // the handler has ended this goroutine
-			if f = s.next(f); f != nil {
-				go s.run(f)
+			if f = s.nextRequest(f); f != nil {
+				go s.runRequests(f)
 			}
 		}
 	}()
 	for f != nil {
-		f.run()
-		f = s.next(f)
+		f.runHandler()
+		f = s.nextRequest(f)
 	}
 }
 
-// next ends the bookkeeping of a request that has been handled, and returns the
+// nextRequest ends the bookkeeping of a request that has been handled, and returns the
 // one whose turn it is.
-func (s *server) next(done *inflight) (f *inflight) {
+func (s *server) nextRequest(done *inflight) (f *inflight) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.forget(done)
+	s.forgetLocked(done)
 	if len(s.waiting) == 0 {
 		s.waiting = nil
 		s.running--
@@ -122,80 +123,80 @@ func (s *server) next(done *inflight) (f *inflight) {
 	return f
 }
 
-// runLane is run for requests that are handled one at a time.
-func (s *server) runLane(ln *lane, f *inflight) {
+// runOrdered is runRequests for requests that are handled one at a time.
+func (s *server) runOrdered(q *orderedQueue, f *inflight) {
 	defer func() {
 		if f != nil {
-			if f = s.nextInLane(ln, f); f != nil {
-				go s.runLane(ln, f)
+			if f = s.nextOrdered(q, f); f != nil {
+				go s.runOrdered(q, f)
 			}
 		}
 	}()
 	for f != nil {
-		f.run()
-		f = s.nextInLane(ln, f)
+		f.runHandler()
+		f = s.nextOrdered(q, f)
 	}
 }
 
-// nextInLane ends the bookkeeping of a request that has been handled and returns
+// nextOrdered ends the bookkeeping of a request that has been handled and returns
 // the one whose turn it is. The response of an inline handler may be held back
 // for a moment while others are about to follow.
-func (s *server) nextInLane(ln *lane, done *inflight) (f *inflight) {
+func (s *server) nextOrdered(q *orderedQueue, done *inflight) (f *inflight) {
 	s.mu.Lock()
-	s.forget(done)
-	if len(ln.waiting) > 0 {
-		f, ln.waiting = dequeue(ln.waiting)
+	s.forgetLocked(done)
+	if len(q.waiting) > 0 {
+		f, q.waiting = dequeue(q.waiting)
 	} else {
-		delete(s.lanes, done.route.laneKey())
+		delete(s.ordered, done.route.orderedKey())
 	}
 	s.mu.Unlock()
 	if done.route.opts.inline {
-		s.c.flushSoon(done.l, f != nil && f.l == done.l)
+		done.l.FlushSoon(f != nil && f.l == done.l)
 	}
 	return f
 }
 
-// forget takes a request out of the books. Called with mu held.
-func (s *server) forget(f *inflight) {
-	s.active.remove(f)
+// forgetLocked takes a request out of the table.
+func (s *server) forgetLocked(f *inflight) {
+	s.requests.removeRequest(f)
 	f.req.recycle()
-	if s.active.n == 0 && s.idle != nil {
+	if s.requests.count == 0 && s.idle != nil {
 		close(s.idle)
 		s.idle = nil
 	}
 }
 
-// run calls the handler and answers with what it returns, if it does.
-func (f *inflight) run() {
+// runHandler calls the handler and answers with what it returns, if it does.
+func (f *inflight) runHandler() {
 	defer f.ctx.cancel(errHandlerEnded)
 	errno, text := EIO, "handler ended its goroutine"
-	defer func() { f.finish(errno, text) }()
+	defer func() { f.finishHandled(errno, text) }()
 	if f.ctx.Err() != nil { // ended while it waited
 		errno, text = ECANCELED, f.s.endedText()
 		return
 	}
-	errno, text = f.call()
+	errno, text = f.callHandler()
 }
 
-// call calls the handler and makes the reply of what it returns; that may be an
-// error that panics.
-func (f *inflight) call() (errno Errno, text string) {
+// callHandler calls the handler and makes the reply of what it returns. Making it
+// may panic as well, because the error has methods.
+func (f *inflight) callHandler() (errno Errno, text string) {
 	defer func() {
 		if p := recover(); p != nil {
 			f.s.c.logPanic(f.req.Topic(), p, debug.Stack())
 			errno, text = EIO, cleanText(fmt.Sprintf("handler panicked: %v", p))
 		}
 	}()
-	return f.outcome(f.handle())
+	return f.terminalReply(f.intercepted())
 }
 
-// handle calls the handler, behind the interceptors if there are any.
-func (f *inflight) handle() error {
+// intercepted calls the handler within the interceptors, if there are any.
+func (f *inflight) intercepted() error {
 	list := f.s.c.opts.interceptors
 	if len(list) == 0 {
-		return f.route.serve(&f.ctx, f, &f.req)
+		return f.route.serveHandler(&f.ctx, f, &f.req)
 	}
-	h := intercept(list, Interceptor.WrapHandler, Handler(HandlerFunc(f.route.serve)))
+	h := intercept(list, Interceptor.WrapHandler, Handler(HandlerFunc(f.route.serveHandler)))
 	return h.ServeFlux(&f.ctx, f, &f.req)
 }
 

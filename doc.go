@@ -23,8 +23,8 @@
 // [Client.Stream] returns the channel of a streaming request's responses, and
 // [StreamAs] an iterator that decodes them. The ctx is the handle of a stream:
 // its end sends the service's cancel request. An item's Err, Decode, Bytes and
-// Text return the item's error first, so the error that ends a stream cannot be
-// missed by whoever uses the data.
+// Text return the item's error first, so code that uses the data cannot miss the
+// error that ends a stream.
 //
 // # Events
 //
@@ -55,10 +55,31 @@
 // subscription ends with [ErrSlowConsumer]. [DropOldest] loses events instead
 // and says where and how many with a [*GapError].
 //
+// # Options
+//
+// Options are typed by what they apply to. An option that makes no sense for an
+// operation does not compile there.
+//
+//	Option                                            Applies to
+//	Rank, Upstream                                    Call, CallAs, Go, Notify, Stream, StreamAs
+//	CancelTopic                                       Call, CallAs, Go, Stream, StreamAs, DoStream
+//	NoCancel                                          Stream, StreamAs, DoStream
+//	QueueLimit                                        Stream, StreamAs, DoStream, Subscribe
+//	DropOldest, Match                                 Subscribe
+//	Private, Unconfirmed                              Publish
+//	MaxInFlight, DrainTimeout, OnReady,
+//	NoDefaultMethods                                  Serve
+//	AllowRoles, Streaming, Sequential, Inline         ServeMux.Handle, HandleFunc, Override
+//	WithReconnect                                     Dial
+//	WithHandler, WithHooks, WithInterceptors,
+//	WithLogger, WithMaxMessage, WithPayloadCodec,
+//	WithRoles, WithTrace, WithUserID,
+//	WithoutSubscribe                                  Dial, NewClient
+//
 // # Lifetimes
 //
 // [Client.Close] ends everything at once, [Client.Shutdown] lets things finish,
-// and [Client.Clone] shares the connection with a life of its own. A lost
+// and [Client.Clone] shares the connection with its own lifetime. A lost
 // connection ends everything with [ErrConnLost], unless [WithReconnect] makes
 // it again.
 //

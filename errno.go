@@ -16,7 +16,7 @@ import (
 // [errors.ErrUnsupported] and so on).
 type Errno int32
 
-// Error is the text of strerror(3).
+// Error returns the text of strerror(3).
 func (e Errno) Error() string {
 	if text := e.entry().text; text != "" {
 		return text
@@ -24,7 +24,7 @@ func (e Errno) Error() string {
 	return fmt.Sprintf("Unknown error %d", int32(e))
 }
 
-// Name is the Linux name of the number, "ENOENT", or "errno 524" without one.
+// Name returns the Linux name of the number, "ENOENT", or "errno 524" without one.
 func (e Errno) Name() string {
 	if name := e.entry().name; name != "" {
 		return name

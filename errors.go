@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+
+	"github.com/flux-sdk/flux/internal/session"
 )
 
 // Error is an error that a broker or a service sent in a response (RFC 6). It
@@ -32,10 +34,10 @@ func (e *Error) Unwrap() error { return e.Errno }
 var (
 	// ErrClosed matches the error of everything that a local Close ended or
 	// that was started after it.
-	ErrClosed = errors.New("client closed")
+	ErrClosed = session.ErrClosed
 	// ErrConnLost matches the error of everything that the loss of the
 	// connection ended. The error says and wraps what happened.
-	ErrConnLost = errors.New("connection to the broker lost")
+	ErrConnLost = session.ErrConnLost
 	// ErrSlowConsumer is the last item of a stream or subscription whose reader
 	// fell so far behind that a queue limit was passed. All that was accepted
 	// before has been delivered.
@@ -91,25 +93,6 @@ func (e *opError) Error() string {
 
 func (e *opError) Unwrap() error { return e.err }
 
-// ctxError is the end of a ctx: it matches ctx.Err() and carries the cause.
-func ctxError(ctx context.Context) error {
-	err, cause := ctx.Err(), context.Cause(ctx)
-	if cause == nil || errors.Is(cause, err) {
-		return firstNonNil(cause, err)
-	}
-	return &causeError{err: err, cause: cause}
-}
-
-func firstNonNil(a, b error) error {
-	if a != nil {
-		return a
-	}
-	return b
-}
-
-// causeError matches both the standard error of a ctx and the cause given for
-// its end.
-type causeError struct{ err, cause error }
-
-func (e *causeError) Error() string   { return fmt.Sprintf("%v: %v", e.err, e.cause) }
-func (e *causeError) Unwrap() []error { return []error{e.err, e.cause} }
+// ctxError returns the error of a ctx that has ended. It matches ctx.Err() and
+// carries the cause.
+func ctxError(ctx context.Context) error { return session.ContextError(ctx) }

@@ -54,7 +54,8 @@ func TestErrnoIs(t *testing.T) {
 			if tt.errno.Name() != tt.name || tt.errno.Error() != tt.text {
 				t.Errorf("name %q, text %q, want %q, %q", tt.errno.Name(), tt.errno.Error(), tt.name, tt.text)
 			}
-			for _, err := range []error{tt.errno, &Error{Topic: "a.b", Errno: tt.errno}, fmt.Errorf("more: %w", &Error{Errno: tt.errno})} {
+			for _, err := range []error{tt.errno, &Error{Topic: "a.b", Errno: tt.errno},
+				fmt.Errorf("more: %w", &Error{Errno: tt.errno})} {
 				if !errors.Is(err, tt.errno) {
 					t.Errorf("%#v does not match its number", err)
 				}
@@ -139,7 +140,7 @@ func TestLocalErrorText(t *testing.T) {
 			t.Errorf("%s: error is %q, want %q", name, err, want)
 		}
 	}
-	p.conn.Close()
+	p.Conn.Close()
 	<-c.Done()
 	err := c.Notify(t.Context(), "a.b", nil)
 	if want := "flux: notify a.b: " + c.Err().Error(); err == nil || err.Error() != want {
@@ -175,16 +176,18 @@ func TestErrorLocalIsNotRemote(t *testing.T) {
 	c, p := newPeer(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	reply := c.Go(ctx, "a.b", nil)
-	p.recv()
+	p.Recv()
 	cancel()
 	local := (<-reply).Err()
 	var remote *Error
-	if wantErr(t, local, context.Canceled); errors.As(local, &remote) || errors.Is(local, ECANCELED) || errors.Is(local, syscall.ECANCELED) {
+	if wantErr(t, local, context.Canceled); errors.As(local, &remote) || errors.Is(local, ECANCELED) ||
+		errors.Is(local, syscall.ECANCELED) {
 		t.Errorf("the end of a ctx, %v, matches what a service can say", local)
 	}
-	for errno, sentinel := range map[Errno]error{ECANCELED: context.Canceled, ETIMEDOUT: context.DeadlineExceeded, ECONNRESET: ErrConnLost} {
+	for errno, sentinel := range map[Errno]error{ECANCELED: context.Canceled, ETIMEDOUT: context.DeadlineExceeded,
+		ECONNRESET: ErrConnLost} {
 		reply = c.Go(t.Context(), "a.b", nil)
-		p.refuse(p.recv(), errno, "")
+		p.Refuse(p.Recv(), uint32(errno), "")
 		err := (<-reply).Err()
 		if !errors.As(err, &remote) || errors.Is(err, sentinel) || SafeToRetry(err) {
 			t.Errorf("%v from a service matches %v or is safe to retry", err, sentinel)
@@ -193,7 +196,8 @@ func TestErrorLocalIsNotRemote(t *testing.T) {
 }
 
 func TestSafeToRetryOfOthers(t *testing.T) {
-	for _, err := range []error{nil, io.EOF, context.Canceled, ErrClosed, ErrConnLost, EAGAIN, &Error{"a.b", EAGAIN, ""}, errNoResponse} {
+	for _, err := range []error{nil, io.EOF, context.Canceled, ErrClosed, ErrConnLost, EAGAIN, &Error{"a.b", EAGAIN, ""},
+		errNoResponse} {
 		if SafeToRetry(err) {
 			t.Errorf("%v is said to be safe to retry", err)
 		}

@@ -4,12 +4,16 @@ import (
 	"context"
 	"fmt"
 	"iter"
+	"sync"
+	"sync/atomic"
+	"time"
 
 	"github.com/flux-sdk/flux/codec"
 	"github.com/flux-sdk/flux/internal/framing"
+	"github.com/flux-sdk/flux/internal/wiretrace"
 )
 
-// Handler answers requests; see [Client.Serve] and [ServeMux].
+// Handler answers the requests to a service; see [Client.Serve] and [ServeMux].
 //
 // ServeFlux runs on a goroutine of its own for each request, unless its route
 // is [Sequential]. What it returns is the end of the request: nil is an empty
@@ -28,7 +32,7 @@ type Handler interface {
 	ServeFlux(ctx context.Context, w Responder, r *Request) error
 }
 
-// HandlerFunc is a function as a [Handler].
+// HandlerFunc makes a [Handler] of a function, as http.HandlerFunc does.
 type HandlerFunc func(ctx context.Context, w Responder, r *Request) error
 
 // ServeFlux calls f.
@@ -56,13 +60,13 @@ type Request struct {
 	unused *framing.Memory // released, to be recycled when the handler has returned
 }
 
-// Topic is the full topic: "calc.add".
+// Topic returns the full topic: "calc.add".
 func (r *Request) Topic() string { return r.msg.Topic }
 
-// UserID is the sender's userid, as the broker vouches for it.
+// UserID returns the sender's userid, as the broker vouches for it.
 func (r *Request) UserID() uint32 { return r.msg.UserID }
 
-// Roles are the sender's roles. [RoleLocal] is set only for a sender connected
+// Roles returns the sender's roles. [RoleLocal] is set only for a sender connected
 // to the same broker.
 func (r *Request) Roles() Role { return Role(r.msg.Rolemask) }
 
@@ -79,16 +83,16 @@ func (r *Request) Sender() string { return r.msg.Routes.Origin() }
 // Decode decodes the JSON payload into v; see [Response.Decode].
 func (r *Request) Decode(v any) error { return r.content.decode(v) }
 
-// DecodeStrict is Decode, but a member that v has no place for is an error.
+// DecodeStrict decodes as Decode does, but a member that v has no place for is an error.
 func (r *Request) DecodeStrict(v any) error { return r.content.decodeStrict(v) }
 
-// Bytes is the payload as it is on the wire; see [Response.Bytes].
+// Bytes returns the payload as it is on the wire; see [Response.Bytes].
 func (r *Request) Bytes() ([]byte, error) { return r.content.bytes() }
 
-// Text is the payload as text, without its NUL; see [Response.Text].
+// Text returns the payload as text, without its NUL; see [Response.Text].
 func (r *Request) Text() (string, error) { return r.content.text() }
 
-// Message is the message behind the request, shared and not to be changed.
+// Message returns the message behind the request, shared and not to be changed.
 func (r *Request) Message() *codec.Message { return &r.msg }
 
 type requestKey struct{}
@@ -179,3 +183,91 @@ type protoError struct{ err error }
 
 func (e *protoError) Error() string   { return fmt.Sprintf("invalid request: %v", e.err) }
 func (e *protoError) Unwrap() []error { return []error{EPROTO, e.err} }
+
+// Role is a set of the roles a message's sender has (RFC 12).
+type Role uint32
+
+// The roles. A service lets a request through if any of the sender's roles is
+// among those allowed.
+const (
+	RoleOwner Role = 1          // the user who runs the instance
+	RoleUser  Role = 2          // a guest
+	RoleLocal Role = 4          // connected to this very broker
+	RoleAdmin Role = 8          // configured in access.roles
+	RoleAll   Role = 0xffffffff // everybody
+	RoleNone  Role = 0
+)
+
+// String names the roles, separated by commas: "owner,local".
+func (r Role) String() string { return wiretrace.Roles(uint32(r)) }
+
+// requestContext is the ctx of a handler. Most handlers never wait on theirs,
+// so the context proper, which costs several allocations, is made for the first
+// that does.
+type requestContext struct {
+	base context.Context // whose values it has; it never ends
+	req  *Request
+
+	ended atomic.Bool // whether cause is set: a flow asks for each item
+
+	// Guarded by mu.
+	mu    sync.Mutex
+	cause error           // not nil once it has ended
+	real  context.Context // nil until asked for
+	end   context.CancelCauseFunc
+}
+
+// cancel ends the context. The first cause stays.
+func (c *requestContext) cancel(cause error) {
+	c.mu.Lock()
+	if c.cause != nil {
+		c.mu.Unlock()
+		return
+	}
+	c.cause = cause
+	c.ended.Store(true)
+	end := c.end
+	c.mu.Unlock()
+	if end != nil {
+		end(cause)
+	}
+}
+
+func (c *requestContext) makeReal() context.Context {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.real == nil {
+		c.real, c.end = context.WithCancelCause(c.base)
+		if c.cause != nil {
+			c.end(c.cause)
+		}
+	}
+	return c.real
+}
+
+// reason is context.Cause of it, for less.
+func (c *requestContext) reason() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.cause
+}
+
+func (c *requestContext) Deadline() (time.Time, bool) { return time.Time{}, false }
+
+func (c *requestContext) Done() <-chan struct{} { return c.makeReal().Done() }
+
+func (c *requestContext) Err() error {
+	if c.ended.Load() {
+		return context.Canceled
+	}
+	return nil
+}
+
+// Value also answers package context's own question, by which children and
+// context.Cause find the context proper.
+func (c *requestContext) Value(key any) any {
+	if key == (requestKey{}) {
+		return c.req
+	}
+	return c.makeReal().Value(key)
+}

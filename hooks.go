@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"log/slog"
+	"runtime/debug"
 	"sync"
 	"time"
 
@@ -14,16 +16,16 @@ import (
 // Hooks are functions that a client calls when something happens; see
 // [WithHooks]. Each may be nil.
 //
-// They are called on a goroutine of the connection's, with no lock held, one at a
-// time, in the order in which things happened: Sent for a request comes before
-// Received for its response. A hook may use the client. It delays nothing but the
-// hooks behind it: up to 65,536 messages or 64 MiB of them wait, and what comes
-// while there is no room is left out of Sent, Received and Queued and counted for
-// Missed; the other hooks are always called. Close does not wait for them: of a
-// client, Disconnected is called last. A panic is logged, as one of a handler is.
+// They are called on a goroutine of the connection's, one at a time, in the order
+// in which things happened. Sent for a request comes before Received for its
+// response. A hook may use the client. It delays nothing but the hooks behind it:
+// up to 65,536 messages or 64 MiB of them wait, and what comes while there is no
+// room is left out of Sent, Received and Queued and counted for Missed; the other
+// hooks are always called. Close does not wait for them: of a client,
+// Disconnected is called last. A panic is logged, as one of a handler is.
 //
-// Messages are shared with whoever receives them: they may be kept, but neither
-// they nor their payloads may be changed.
+// Messages are shared with their receivers. They may be kept, but neither they nor
+// their payloads may be changed.
 type Hooks struct {
 	// Connected is called when the connection is ready for requests: once it
 	// is made, and after each reconnect with everything restored.
@@ -55,8 +57,9 @@ type observer struct {
 	hooked *noticeQueue // nil without hooks
 	traced *noticeQueue // nil without a trace
 
-	mu    sync.Mutex // held from accepting a message to its notice
-	first time.Time  // of the first message that was traced
+	// Guarded by mu, which is held from accepting a message to its notice.
+	mu    sync.Mutex
+	first time.Time // of the first message that was traced
 }
 
 // newObserver returns nil if nobody wants to know.
@@ -87,10 +90,10 @@ func (w *observer) seesMessages() bool {
 	return w != nil && (w.traced != nil || w.hooks.Sent != nil || w.hooks.Received != nil)
 }
 
-// sending calls accept, which accepts m for sending without any I/O, and notes m if
+// Sending calls accept, which accepts m for sending without any I/O, and notes m if
 // that did not fail. It is one step for the reader, so that nobody hears of an
 // answer before.
-func (w *observer) sending(m *codec.Message, accept func() error) error {
+func (w *observer) Sending(m *codec.Message, accept func() error) error {
 	if w == nil || w.traced == nil && w.hooks.Sent == nil {
 		return accept()
 	}
@@ -99,20 +102,20 @@ func (w *observer) sending(m *codec.Message, accept func() error) error {
 	defer w.mu.Unlock()
 	err := accept()
 	if err == nil {
-		w.message(w.hooks.Sent, own, nil)
+		w.addMessageLocked(w.hooks.Sent, own, nil)
 	}
 	return err
 }
 
-// sendingSlowly is sending for an accept that may wait. The notice comes first;
+// SendingSlowly is Sending for an accept that may wait. The notice comes first;
 // what is due after it waits until accept has returned.
-func (w *observer) sendingSlowly(m *codec.Message, accept func() error) error {
+func (w *observer) SendingSlowly(m *codec.Message, accept func() error) error {
 	if w == nil || w.traced == nil && w.hooks.Sent == nil {
 		return accept()
 	}
 	sent := &outcome{known: make(chan struct{})}
 	w.mu.Lock()
-	w.message(w.hooks.Sent, copyOf(m), sent)
+	w.addMessageLocked(w.hooks.Sent, copyOf(m), sent)
 	w.mu.Unlock()
 	err := accept()
 	sent.ok = err == nil
@@ -133,22 +136,21 @@ func copyOf(m *codec.Message) *codec.Message {
 	return &own
 }
 
-func (w *observer) received(m *codec.Message) {
+func (w *observer) Received(m *codec.Message) {
 	if w == nil || w.traced == nil && w.hooks.Received == nil {
 		return
 	}
 	own := *m
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.message(w.hooks.Received, &own, nil)
+	w.addMessageLocked(w.hooks.Received, &own, nil)
 }
 
-// message adds the notice of a message, which is not called if that was not sent.
-// Called with mu held.
-func (w *observer) message(hook func(*codec.Message), m *codec.Message, sent *outcome) {
+// addMessageLocked adds the notice of a message, which is not called if that was not sent.
+func (w *observer) addMessageLocked(hook func(*codec.Message), m *codec.Message, sent *outcome) {
 	size := len(m.Payload) + itemOverhead
 	add := func(q *noticeQueue, show func()) {
-		q.add(size, false, func() {
+		q.addNotice(size, false, func() {
 			if sent != nil {
 				if <-sent.known; !sent.ok {
 					return
@@ -169,27 +171,27 @@ func (w *observer) message(hook func(*codec.Message), m *codec.Message, sent *ou
 	}
 }
 
-func (w *observer) connected(reconnect bool) {
+func (w *observer) Connected(reconnect bool) {
 	if w != nil && w.hooks.Connected != nil {
-		w.hooked.add(0, true, func() { w.hooks.Connected(reconnect) })
+		w.hooked.addNotice(0, true, func() { w.hooks.Connected(reconnect) })
 	}
 }
 
-func (w *observer) disconnected(err error) {
+func (w *observer) Disconnected(err error) {
 	if w != nil && w.hooks.Disconnected != nil {
-		w.hooked.add(0, true, func() { w.hooks.Disconnected(err) })
+		w.hooked.addNotice(0, true, func() { w.hooks.Disconnected(err) })
 	}
 }
 
 func (w *observer) slowConsumer(topic string) {
 	if w != nil && w.hooks.SlowConsumer != nil {
-		w.hooked.add(0, true, func() { w.hooks.SlowConsumer(topic) })
+		w.hooked.addNotice(0, true, func() { w.hooks.SlowConsumer(topic) })
 	}
 }
 
-func (w *observer) retired(topic string, matchtag uint32) {
+func (w *observer) Retired(topic string, matchtag uint32) {
 	if w != nil && w.hooks.Retired != nil {
-		w.hooked.add(0, true, func() { w.hooks.Retired(topic, matchtag) })
+		w.hooked.addNotice(0, true, func() { w.hooks.Retired(topic, matchtag) })
 	}
 }
 
@@ -199,13 +201,13 @@ func (w *observer) queued(topic string, depth func() (messages, bytes int)) {
 		return
 	}
 	if messages, bytes := depth(); messages > 1 {
-		w.hooked.add(itemOverhead, false, func() { w.hooks.Queued(topic, messages, bytes) })
+		w.hooked.addNotice(itemOverhead, false, func() { w.hooks.Queued(topic, messages, bytes) })
 	}
 }
 
-// close waits a bounded time for the trace to be written. It does not wait for
+// waitForTrace waits a bounded time for the trace to be written. It does not wait for
 // hooks, because one of them may be closing the client.
-func (w *observer) close() {
+func (w *observer) waitForTrace() {
 	if w == nil || w.traced == nil {
 		return
 	}
@@ -215,4 +217,127 @@ func (w *observer) close() {
 	case <-w.traced.whenIdle():
 	case <-t.C:
 	}
+}
+
+const (
+	// noticeLimit and noticeBytes bound what waits for hooks or a trace, in
+	// messages and in bytes.
+	noticeLimit = 65536
+	noticeBytes = 64 << 20
+	// noticePatience is how long Close waits for a trace.
+	noticePatience = time.Second
+)
+
+// noticeQueue calls functions in order, on a goroutine that lives while there are
+// any. The way in never waits for them.
+type noticeQueue struct {
+	log    *slog.Logger
+	missed func(n int)
+
+	// Guarded by mu.
+	mu      sync.Mutex
+	list    []notice
+	bytes   int
+	leftOut int // notices left out since the last one in the list
+	running bool
+	idle    chan struct{} // closed when there is nothing to do; nil while nobody waits
+}
+
+type notice struct {
+	size int // bytes
+	call func()
+}
+
+// addNotice adds a notice. One that need not be called may be left out.
+func (q *noticeQueue) addNotice(size int, always bool, call func()) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if !always && (len(q.list) >= noticeLimit || q.bytes+size > noticeBytes && len(q.list) > 0) {
+		q.leftOut++
+		return
+	}
+	q.tellMissedLocked()
+	q.list = append(q.list, notice{size, call})
+	q.bytes += size
+	if !q.running {
+		q.running = true
+		go q.runNotices()
+	}
+}
+
+// tellMissedLocked adds the notice of those that were left out.
+func (q *noticeQueue) tellMissedLocked() {
+	if n := q.leftOut; n > 0 {
+		q.leftOut = 0
+		q.list = append(q.list, notice{0, func() { q.missed(n) }})
+	}
+}
+
+// runNotices calls what is due until nothing is.
+func (q *noticeQueue) runNotices() {
+	for {
+		q.mu.Lock()
+		q.tellMissedLocked() // there is room
+		list := q.list
+		q.list = nil
+		if len(list) == 0 {
+			q.running = false
+			if q.idle != nil {
+				close(q.idle)
+				q.idle = nil
+			}
+			q.mu.Unlock()
+			return
+		}
+		q.mu.Unlock()
+		for len(list) > 0 {
+			n := list[0]
+			list[0], list = notice{}, list[1:]
+			q.callNotice(n, list)
+		}
+	}
+}
+
+// callNotice calls one. A panic is a bug of the hook's and must not stay hidden. A
+// hook that ends its goroutine, as t.Fatal does, does not end the queue: the rest
+// follows on another one.
+func (q *noticeQueue) callNotice(n notice, rest []notice) {
+	returned := false
+	defer func() {
+		p := recover()
+		switch {
+		case p != nil:
+			log := q.log
+			if log == nil {
+				log = slog.Default()
+			}
+			log.Error("flux: hook panicked", "panic", p, "stack", string(debug.Stack()))
+		case !returned:
+			q.mu.Lock()
+			q.list = append(rest, q.list...)
+			q.mu.Unlock()
+			go q.runNotices()
+		}
+		q.mu.Lock()
+		q.bytes -= n.size
+		q.mu.Unlock()
+	}()
+	n.call()
+	returned = true
+}
+
+// whenIdle returns a channel that closes when nothing is due any more.
+func (q *noticeQueue) whenIdle() <-chan struct{} {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.idle == nil {
+		q.idle = make(chan struct{})
+		if !q.running {
+			idle := q.idle
+			q.idle = nil
+			close(idle)
+			return idle
+		}
+	}
+	return q.idle
 }

@@ -21,6 +21,7 @@ import (
 //
 // All methods may be called at any time from any goroutine.
 type ServeMux struct {
+	// Guarded by mu.
 	mu    sync.RWMutex
 	exact map[string][]*Route // the newest last
 	globs []*Route            // the newest last
@@ -33,7 +34,7 @@ type Route struct {
 	h       Handler
 	opts    routeOptions
 	stopped bool       // guarded by mux.mu
-	lane    sync.Mutex // held by the one request of a sequential route
+	running sync.Mutex // held by the one request of a sequential route
 }
 
 // NewServeMux returns a mux without routes.
@@ -43,21 +44,23 @@ func NewServeMux() *ServeMux { return &ServeMux{exact: make(map[string][]*Route)
 // full topics ("calc.*"), as in [codec.Match]. A pattern that has a route
 // already is a bug and panics; see Override.
 func (m *ServeMux) Handle(pattern string, h Handler, opts ...RouteOption) *Route {
-	return m.add(pattern, h, opts, false)
+	return m.addRoute(pattern, h, opts, false)
 }
 
-// HandleFunc is Handle with a function.
-func (m *ServeMux) HandleFunc(pattern string, f func(context.Context, Responder, *Request) error, opts ...RouteOption) *Route {
-	return m.add(pattern, HandlerFunc(f), opts, false)
+// HandleFunc adds a route whose handler is a function; see Handle.
+func (m *ServeMux) HandleFunc(
+	pattern string, f func(context.Context, Responder, *Request) error, opts ...RouteOption,
+) *Route {
+	return m.addRoute(pattern, HandlerFunc(f), opts, false)
 }
 
 // Override adds a route that hides the one its pattern has, if any, until it is
 // removed. Stopping it does not uncover the other.
 func (m *ServeMux) Override(pattern string, h Handler, opts ...RouteOption) *Route {
-	return m.add(pattern, h, opts, true)
+	return m.addRoute(pattern, h, opts, true)
 }
 
-func (m *ServeMux) add(pattern string, h Handler, opts []RouteOption, override bool) *Route {
+func (m *ServeMux) addRoute(pattern string, h Handler, opts []RouteOption, override bool) *Route {
 	if isNilHandler(h) {
 		panic(fmt.Sprintf("flux: nil handler for %q", pattern))
 	}
@@ -131,8 +134,8 @@ func (r *Route) Remove() {
 	}
 }
 
-// find returns the route of a topic, or nil. exactOnly leaves the globs out.
-func (m *ServeMux) find(topic string, exactOnly bool) *Route {
+// findRoute returns the route of a topic, or nil. exactOnly leaves the globs out.
+func (m *ServeMux) findRoute(topic string, exactOnly bool) *Route {
 	m.mu.RLock()
 	defer m.mu.RUnlock()
 	if stack := m.exact[topic]; len(stack) > 0 {
@@ -156,28 +159,28 @@ func (m *ServeMux) find(topic string, exactOnly bool) *Route {
 // [Sequential] route come one at a time but in no particular order;
 // [Client.Serve] checks before it starts a goroutine.
 func (m *ServeMux) ServeFlux(ctx context.Context, w Responder, r *Request) error {
-	route := m.find(r.Topic(), false)
+	route := m.findRoute(r.Topic(), false)
 	if route == nil {
 		return unknownMethod(r.Topic())
 	}
-	if err := route.opts.check(&r.msg); err != nil {
+	if err := route.opts.checkRequest(&r.msg); err != nil {
 		return err
 	}
-	return route.serve(ctx, w, r)
+	return route.serveHandler(ctx, w, r)
 }
 
-// serve calls the route's handler. The lock keeps a sequential route to one
+// serveHandler calls the route's handler. The lock keeps a sequential route to one
 // request at a time wherever its mux is used; the order is a server's to keep.
-func (r *Route) serve(ctx context.Context, w Responder, req *Request) error {
+func (r *Route) serveHandler(ctx context.Context, w Responder, req *Request) error {
 	if r.opts.sequential {
-		r.lane.Lock()
-		defer r.lane.Unlock()
+		r.running.Lock()
+		defer r.running.Unlock()
 	}
 	return r.h.ServeFlux(ctx, w, req)
 }
 
-// check refuses a request that the route is not for.
-func (o *routeOptions) check(m *codec.Message) error {
+// checkRequest refuses a request that the route is not for.
+func (o *routeOptions) checkRequest(m *codec.Message) error {
 	allowed := o.roles | RoleOwner
 	switch {
 	case Role(m.Rolemask)&allowed != 0:

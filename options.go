@@ -92,12 +92,36 @@ type dialOptions struct {
 	maxMessage   int
 }
 
+// ReconnectPolicy says how a lost connection is made again; see
+// [WithReconnect]. The zero value means sensible defaults and trying until
+// Close.
+type ReconnectPolicy struct {
+	// MinBackoff and MaxBackoff bound the pause before an attempt, which
+	// doubles from one to the other and is cut at random by up to half, so that
+	// the clients of a broker do not come back all at once. The first attempt
+	// is made after such a pause as well. 0 means 50 ms and 5 s.
+	MinBackoff, MaxBackoff time.Duration
+	// MaxAttempts is how many attempts in a row may fail before the connection
+	// is finally gone; 0 means no limit.
+	MaxAttempts int
+	// AttemptTimeout bounds the dial of one attempt; 0 means 30 s.
+	AttemptTimeout time.Duration
+}
+
+func newDialOptions(opts []DialOption) dialOptions {
+	var o dialOptions
+	for _, opt := range opts {
+		opt.applyDial(&o)
+	}
+	return o
+}
+
 type dialOption func(*dialOptions)
 
 func (f dialOption) applyDial(o *dialOptions) { f(o) }
 
-// RequestOption is an option for any kind of request: what [Rank], [Upstream]
-// and [CancelTopic] return.
+// RequestOption is an option for any kind of request. [Rank], [Upstream] and
+// [CancelTopic] return one.
 type RequestOption interface {
 	CallOption
 	StreamOption
@@ -132,14 +156,14 @@ func CancelTopic(topic string) RequestOption {
 	return requestOption(func(o *callOptions) { o.cancelTopic = topic })
 }
 
-// NoCancel makes the end of a stream's ctx send nothing. The service goes on
-// streaming into the void until it ends the stream itself.
+// NoCancel makes the end of a stream's ctx send nothing. The service goes on sending
+// responses, which are dropped, until it ends the stream itself.
 func NoCancel() StreamOption {
 	return streamOption(func(o *callOptions) { o.noCancel = true })
 }
 
-// QueueOption is an option for whatever delivers on a channel: what
-// [QueueLimit] returns.
+// QueueOption is an option for everything that delivers on a channel. [QueueLimit]
+// returns one.
 type QueueOption interface {
 	StreamOption
 	SubscribeOption
@@ -235,7 +259,7 @@ func MaxInFlight(n int) ServeOption {
 	return serveOption(func(o *serveOptions) { o.maxInFlight = max(n, 1) })
 }
 
-// DrainTimeout is how long an ending Serve waits for its handlers; the default
+// DrainTimeout bounds how long an ending Serve waits for its handlers. The default
 // is ten seconds.
 func DrainTimeout(d time.Duration) ServeOption {
 	return serveOption(func(o *serveOptions) { o.drainTimeout = d })

@@ -2,190 +2,65 @@ package flux
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"io"
+	"math"
 	"runtime"
+	"slices"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/flux-sdk/flux/codec"
-	"github.com/flux-sdk/flux/internal/framing"
+	"github.com/flux-sdk/flux/internal/peertest"
 	"github.com/flux-sdk/flux/transport"
 )
 
 // patience is how long a test outside a bubble waits for what must happen soon.
 const patience = 30 * time.Second
 
-// peer is the broker's end of a connection, played by a test: either step by
-// step with recv, respond and so on, or by the function given to serve.
-type peer struct {
-	t       testing.TB
-	conn    transport.Conn
-	serving chan struct{} // closed when the serving goroutine is done; nil without one
-}
-
 // newPeer returns a client and the peer that it is connected to. Both are closed
 // at the end of the test. It works inside a synctest bubble.
-func newPeer(t testing.TB, opts ...DialOption) (*Client, *peer) {
+func newPeer(t testing.TB, opts ...DialOption) (*Client, *peertest.Peer) {
 	t.Helper()
 	return newPeerSize(t, 0, opts...)
 }
 
 // newPeerSize is newPeer with a cap on the size of a message on the client's side.
-func newPeerSize(t testing.TB, maxSize int, opts ...DialOption) (*Client, *peer) {
+func newPeerSize(t testing.TB, maxSize int, opts ...DialOption) (*Client, *peertest.Peer) {
 	t.Helper()
-	near, far := framing.BytePipe()
-	return startPeer(t, transport.NewConn(near, transport.Config{MaxSize: maxSize}),
-		transport.NewConn(far, transport.Config{}), opts...)
+	near, p := peertest.Pipe(t, maxSize)
+	return startPeer(t, near, p, opts...)
 }
 
-func startPeer(t testing.TB, near, far transport.Conn, opts ...DialOption) (*Client, *peer) {
-	c, p := NewClient(near, opts...), &peer{t: t, conn: far}
+func startPeer(t testing.TB, near transport.Conn, p *peertest.Peer, opts ...DialOption) (*Client, *peertest.Peer) {
+	c := NewClient(near, opts...)
 	t.Cleanup(func() {
-		p.close()
+		p.Close()
 		c.Close()
 	})
 	return c, p
 }
 
 // servePeer is a client whose peer answers by handler.
-func servePeer(t testing.TB, handler func(p *peer, m *codec.Message), opts ...DialOption) (*Client, *peer) {
+func servePeer(t testing.TB, handler func(p *peertest.Peer, m *codec.Message), opts ...DialOption) (*Client,
+	*peertest.Peer) {
 	t.Helper()
 	c, p := newPeer(t, opts...)
-	p.serve(handler)
+	p.Serve(handler)
 	return c, p
 }
-
-// serve makes a goroutine call handler for every message, in order, until the
-// connection ends.
-func (p *peer) serve(handler func(p *peer, m *codec.Message)) {
-	p.serving = make(chan struct{})
-	go func() {
-		defer close(p.serving)
-		for {
-			m := new(codec.Message)
-			if p.conn.Recv(m) != nil {
-				return
-			}
-			handler(p, m)
-		}
-	}()
-}
-
-// echo is a handler: every request that wants a response gets its own payload.
-func echo(p *peer, m *codec.Message) {
-	if m.Type == codec.TypeRequest && m.Flags&codec.FlagNoResponse == 0 {
-		p.respond(m, m.Payload)
-	}
-}
-
-// close ends the connection from the peer's side.
-func (p *peer) close() {
-	p.conn.Close()
-	if p.serving != nil {
-		<-p.serving
-	}
-}
-
-// recv returns the next message from the client.
-func (p *peer) recv() *codec.Message {
-	p.t.Helper()
-	m := new(codec.Message)
-	if err := p.conn.Recv(m); err != nil {
-		p.t.Fatalf("peer: receive: %v", err)
-	}
-	return m
-}
-
-// want is recv of a request with the given topic.
-func (p *peer) want(topic string) *codec.Message {
-	p.t.Helper()
-	m := p.recv()
-	if m.Type != codec.TypeRequest || m.Topic != topic {
-		p.t.Fatalf("peer: received %s %q, want request %q", m.Type, m.Topic, topic)
-	}
-	return m
-}
-
-// wantNothing fails the test if the client has sent anything that was not
-// received yet.
-func (p *peer) wantNothing(c *Client) {
-	p.t.Helper()
-	marker := codec.NewEvent("test.marker")
-	if err := c.Send(context.Background(), marker); err != nil {
-		p.t.Fatalf("send the marker: %v", err)
-	}
-	if m := p.recv(); m.Type != codec.TypeEvent || m.Topic != marker.Topic {
-		p.t.Fatalf("peer: received %s %q %q, want nothing", m.Type, m.Topic, m.Payload)
-	}
-}
-
-// send sends a message as it is. The client may be gone if the peer serves: that
-// is for the client's side of the test to notice.
-func (p *peer) send(m *codec.Message) {
-	p.t.Helper()
-	if err := p.conn.Send(context.Background(), m); err != nil && p.serving == nil {
-		p.t.Errorf("peer: send %s %q: %v", m.Type, m.Topic, err)
-	}
-}
-
-// brokerResponse is the response to req as a broker's service makes it.
-func brokerResponse(req *codec.Message) *codec.Message {
-	m := codec.NewResponse(req)
-	m.UserID, m.Rolemask = 0, 5
-	return m
-}
-
-// respond answers req with a payload that is spelled as Call's argument is.
-func (p *peer) respond(req *codec.Message, payload any) {
-	p.t.Helper()
-	m := brokerResponse(req)
-	b, err := codec.EncodePayload(payload, nil)
-	if err != nil {
-		p.t.Errorf("peer: encode %v: %v", payload, err)
-	}
-	m.Payload = b
-	p.send(m)
-}
-
-// refuse answers req with an error, without text if it is "".
-func (p *peer) refuse(req *codec.Message, errno Errno, text string) {
-	p.t.Helper()
-	m := brokerResponse(req)
-	m.Errnum = uint32(errno)
-	if text != "" {
-		m.Payload = append([]byte(text), 0)
-	}
-	p.send(m)
-}
-
-// plainConn is a connection from elsewhere: it can do no more than it must.
-type plainConn struct{ c transport.Conn }
-
-func (p plainConn) Send(ctx context.Context, m *codec.Message) error { return p.c.Send(ctx, m) }
-func (p plainConn) Recv(m *codec.Message) error                      { return p.c.Recv(m) }
-func (p plainConn) Close() error                                     { return p.c.Close() }
 
 // rawPeer is a client whose peer is a bare stream of bytes, both ways.
 func rawPeer(t testing.TB, cfg transport.Config, opts ...DialOption) (*Client, io.ReadWriteCloser) {
 	t.Helper()
-	near, far := framing.BytePipe()
-	c := NewClient(transport.NewConn(near, cfg), opts...)
+	near, far := peertest.RawPipe(cfg)
+	c := NewClient(near, opts...)
 	t.Cleanup(func() {
 		far.Close()
 		c.Close()
 	})
 	return c, far
-}
-
-// pattern is the payload of the recorded echo conversations.
-func pattern(n int) []byte {
-	b := make([]byte, n)
-	for i := range b {
-		b[i] = byte(31*i + 7)
-	}
-	return b
 }
 
 // noLeaks fails the test if it ends, cleanups included, with more goroutines
@@ -240,5 +115,70 @@ func wantStats(t testing.TB, c *Client, live, retired int) {
 	t.Helper()
 	if s := c.Stats(); s.Live != live || s.Retired != retired {
 		t.Fatalf("%d tags live, %d retired, want %d and %d: %+v", s.Live, s.Retired, live, retired, s)
+	}
+}
+
+const plenty = math.MaxInt / 2 // bytes
+
+// inBubble runs f in a bubble, where a goroutine that is left behind fails the test.
+func inBubble(t *testing.T, f func(t *testing.T)) {
+	t.Helper()
+	synctest.Test(t, f)
+}
+
+// count is the numbers from first to last.
+func count(first, last int) []int {
+	var s []int
+	for i := first; i <= last; i++ {
+		s = append(s, i)
+	}
+	return s
+}
+
+// rest receives until the channel closes.
+func rest[T any](ch <-chan T) []T {
+	var s []T
+	for v := range ch {
+		s = append(s, v)
+	}
+	return s
+}
+
+// ready receives as long as there is something to be had.
+func ready[T any](ch <-chan T) []T {
+	var s []T
+	for {
+		synctest.Wait()
+		select {
+		case v, ok := <-ch:
+			if !ok {
+				return s
+			}
+			s = append(s, v)
+		default:
+			return s
+		}
+	}
+}
+
+func wantItems[T comparable](t testing.TB, got, want []T) {
+	t.Helper()
+	if !slices.Equal(got, want) {
+		t.Errorf("received %v, want %v", got, want)
+	}
+}
+
+func TestQueueDefaults(t *testing.T) {
+	for _, tt := range []struct{ given, want queueOption }{
+		{queueOption{}, queueOption{65536, 64 << 20}},
+		{queueOption{-1, -1}, queueOption{65536, 64 << 20}},
+		{queueOption{0, 5}, queueOption{65536, 5}},
+		{queueOption{5, 0}, queueOption{5, 64 << 20}},
+	} {
+		var o callOptions
+		tt.given.applyStream(&o)
+		if got := queueOption(orDefault(o.limit)); got != tt.want {
+			t.Errorf("QueueLimit%v is %v, want %v", tt.given, got, tt.want)
+		}
 	}
 }

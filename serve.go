@@ -11,6 +11,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/flux-sdk/flux/codec"
+	"github.com/flux-sdk/flux/internal/session"
 )
 
 // Defaults of the serve options.
@@ -19,14 +20,22 @@ const (
 	defaultDrainTimeout = 10 * time.Second
 )
 
-// ErrDrainTimeout is the error of a [Client.Serve] that had to cut requests off
-// because they were not answered within [DrainTimeout].
+// ErrDrainTimeout is the error of a [Client.Serve] that ended requests itself
+// because their handlers did not answer within [DrainTimeout].
 var ErrDrainTimeout = errors.New("requests not answered within the drain timeout were cut off")
 
-// Serve registers a service at the client's broker and answers its requests
-// with h until ctx ends (flux_service_register(3)). The service's name is the
-// part of a topic before the first period; letters, digits, '-' and '_'. A
-// guest may register only names that start with his userid and a '-'.
+// Serve registers a service at the client's broker and answers its requests with h
+// until ctx ends (flux_service_register(3)).
+//
+//	mux := flux.NewServeMux()
+//	mux.Handle("calc.add", flux.Unary(func(ctx context.Context, in Sum) (Result, error) {
+//		return Result{in.A + in.B}, nil
+//	}))
+//	err := client.Serve(ctx, "calc", mux)
+//
+// The service's name is the part of a topic before the first period: letters,
+// digits, '-' and '_'. A guest may register only names that start with the guest's
+// userid and a '-'.
 //
 // Requests run on goroutines of their own, [MaxInFlight] at a time; then 1024
 // wait, and more are refused with EAGAIN. Every request gets exactly one end. A
@@ -70,13 +79,13 @@ func (cl *Client) Serve(ctx context.Context, service string, h Handler, opts ...
 		}
 		select {
 		case <-ctx.Done():
-			err = s.drain()
+			err = s.drainService()
 		case <-s.stop:
-			err = s.drain()
+			err = s.drainService()
 		case <-s.ended:
 			err = s.err
 		}
-		s.leave()
+		s.removeFromTables()
 	}
 	if err != nil {
 		return &opError{op: "serve", topic: service, err: err}
@@ -117,53 +126,64 @@ func (s *server) register(ctx context.Context) error {
 	if ctx.Err() != nil {
 		return ctxError(ctx)
 	}
-	l, err := c.acquire(ctx, s.owner)
+	l, err := c.sess.WaitReady(ctx, s.owner.owner, nil)
 	if err != nil {
 		return err
 	}
-	if s.owner.shutting != nil {
-		err = ErrClosed
-	} else if c.services[s.name] != nil {
-		err = fmt.Errorf("this connection serves that name already: %w", EEXIST)
-	} else {
-		if c.services == nil {
-			c.services = make(map[string]*server)
-		}
-		c.services[s.name] = s
-		s.owner.serving[s] = struct{}{}
-	}
-	c.mu.Unlock()
-	if err != nil {
+	if err := s.enter(); err != nil {
 		return err
 	}
 	for {
-		err = s.add(ctx, l)
-		if !errors.Is(err, ErrConnLost) || !c.replaced(ctx, s.owner, l, err) {
+		err = s.askForName(ctx, l)
+		if !errors.Is(err, ErrConnLost) || !c.sess.Replaced(ctx, s.owner.owner, l, err) {
 			break
 		}
 		// What was asked for is gone with the connection, which may come back.
-		if l, err = c.acquireUnless(s.stop, ctx, s.owner); err != nil {
+		if l, err = c.sess.WaitReady(ctx, s.owner.owner, s.stop); err != nil {
 			break
 		}
-		c.mu.Unlock()
 	}
-	if err == errStopWaiting {
+	if err == session.ErrStopped {
 		err = errStopped
 	}
 	if err != nil {
-		s.leave()
-		return s.registerError(err)
+		s.removeFromTables()
+		return s.explainRefusal(err)
 	}
 	return nil
 }
 
-// add asks the broker for the name.
-func (s *server) add(ctx context.Context, l *link) error {
+// enter puts the server into the tables.
+func (s *server) enter() error {
+	c := s.c
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if err := s.owner.Err(); err != nil { // its end must find s in the table
+		return err
+	}
+	if s.owner.shutting != nil {
+		return ErrClosed
+	}
+	if c.services[s.name] != nil {
+		return fmt.Errorf("this connection serves that name already: %w", EEXIST)
+	}
+	if c.services == nil {
+		c.services = make(map[string]*server)
+	}
+	c.services[s.name] = s
+	s.owner.serving[s] = struct{}{}
+	c.sess.ExpectUnasked(1)
+	return nil
+}
+
+// askForName asks the broker for the name.
+func (s *server) askForName(ctx context.Context, l *session.Link) error {
 	s.c.mu.Lock()
-	s.on = l
+	s.askedOn = l
 	s.c.mu.Unlock()
-	a := answer{make(chan error, 1)}
-	added := s.c.askFor(l, "service.add", serviceRequest{s.name}, registering{s, a}, a)
+	a := newErrorSink("service.add")
+	s.c.askWith(l, "service.add", serviceRequest{s.name}, registering{s, a}, a)
+	added := a.ch
 	select {
 	case err := <-added:
 		return err
@@ -180,38 +200,40 @@ var errStopped = errors.New("stopped before the service stood")
 
 // stillAdding deals with a registration that is not wanted any more. One that
 // the broker has made already has requests to drain and is no error.
-func (s *server) stillAdding(l *link, added <-chan error, reason error) error {
-	s.refuse()
+func (s *server) stillAdding(l *session.Link, added <-chan error, reason error) error {
+	s.refuseRequests()
 	select {
 	case err := <-added:
 		return err
 	default:
 		// The broker may be adding it: it takes the removal after that.
-		s.c.askAsync(l, "service.remove", serviceRequest{s.name})
+		s.c.ask(l, "service.remove", serviceRequest{s.name})
 		return reason
 	}
 }
 
-// registerError says what to do about a refused registration.
-func (s *server) registerError(err error) error {
+// explainRefusal says what to do about a refused registration.
+func (s *server) explainRefusal(err error) error {
 	switch {
 	case errors.Is(err, EEXIST):
-		return fmt.Errorf("the name is taken on this rank by another client or a broker module; stop that one or choose another name: %w", err)
+		return fmt.Errorf("the name is taken on this rank by another client or a broker module; "+
+			"stop that one or choose another name: %w", err)
 	case errors.Is(err, EPERM):
 		uid := strconv.Itoa(os.Getuid())
 		if set := s.c.opts.userid; set != nil {
 			uid = strconv.FormatUint(uint64(*set), 10)
 		}
-		return fmt.Errorf("a guest may only register names that start with his userid and a '-', such as %q: %w", uid+"-"+s.name, err)
+		return fmt.Errorf("a guest may only register names that start with the guest's userid and a '-', such as %q: %w",
+			uid+"-"+s.name, err)
 	}
 	return err
 }
 
-// drain ends the service after the end of Serve's ctx: nothing accepted stays
+// drainService ends the service after the end of Serve's ctx: nothing accepted stays
 // without an answer. The server stays in the table until it is over, so that
 // requests still on their way are refused and the end of the connection finds
 // those it holds.
-func (s *server) drain() error {
+func (s *server) drainService() error {
 	timeout, cancel := context.WithTimeout(context.WithoutCancel(s.base), s.opts.drainTimeout)
 	defer cancel()
 	idle := s.stopAccepting()
@@ -234,7 +256,7 @@ func (s *server) drain() error {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.cut
+	return s.drainErr
 }
 
 // stopAccepting makes the server refuse requests and ends its streams, at once
@@ -244,12 +266,12 @@ func (s *server) stopAccepting() <-chan struct{} {
 	var running, waiting []*inflight
 	s.mu.Lock()
 	s.draining = true
-	if s.active.n == 0 {
+	if s.requests.count == 0 {
 		close(idle)
 	} else {
 		s.idle = idle
 	}
-	for _, f := range s.active.all() {
+	for _, f := range s.requests.list() {
 		switch {
 		case !f.req.Streaming():
 		case f.started:

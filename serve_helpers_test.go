@@ -11,6 +11,7 @@ import (
 	"testing/synctest"
 
 	"github.com/flux-sdk/flux/codec"
+	"github.com/flux-sdk/flux/internal/peertest"
 )
 
 // front is the broker that a service sees: it registers what it is asked to and
@@ -18,7 +19,7 @@ import (
 type front struct {
 	t testing.TB
 	c *Client
-	p *peer
+	p *peertest.Peer
 
 	tag uint32 // the last one sent
 
@@ -37,7 +38,7 @@ func newFront(t testing.TB, opts ...DialOption) *front {
 	return f
 }
 
-func (f *front) handle(p *peer, m *codec.Message) {
+func (f *front) handle(p *peertest.Peer, m *codec.Message) {
 	if m.Type != codec.TypeRequest {
 		f.mu.Lock()
 		f.got = append(f.got, m)
@@ -60,12 +61,12 @@ func (f *front) handle(p *peer, m *codec.Message) {
 		switch {
 		case hold:
 		case refuse != 0:
-			p.refuse(m, refuse, "")
+			p.Refuse(m, uint32(refuse), "")
 		default:
-			p.respond(m, nil)
+			p.Respond(m, nil)
 		}
 	case "attr.get":
-		p.respond(m, json.RawMessage(`{"value":"3","flags":1}`))
+		p.Respond(m, json.RawMessage(`{"value":"3","flags":1}`))
 	default:
 		f.mu.Lock()
 		f.got = append(f.got, m)
@@ -94,7 +95,7 @@ func (f *front) release() {
 	f.held, f.hold = nil, ""
 	f.mu.Unlock()
 	for _, m := range held {
-		f.p.respond(m, nil)
+		f.p.Respond(m, nil)
 	}
 }
 
@@ -172,7 +173,7 @@ func (f *front) send(topic string, mods ...requestMod) *codec.Message {
 	for _, mod := range mods {
 		mod(m)
 	}
-	f.p.send(m)
+	f.p.Send(m)
 	return m
 }
 
@@ -225,7 +226,7 @@ func (f *front) fits(req, m *codec.Message) {
 	like := codec.NewResponse(req)
 	like.Flags |= codec.FlagRoute
 	like.Errnum, like.Payload = m.Errnum, m.Payload
-	f.c.c.stamp(like)
+	f.c.c.sess.Stamp(like)
 	got := *m
 	got.Flags &^= codec.FlagPayload
 	if fmt.Sprint(got) != fmt.Sprint(*like) {
@@ -282,11 +283,11 @@ func (f *front) books(name string, running, waiting, active int) {
 	f.c.c.mu.Unlock()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.running != running || len(s.waiting) != waiting || s.active.n != active {
+	if s.running != running || len(s.waiting) != waiting || s.requests.count != active {
 		f.t.Errorf("%d requests are running, %d waiting, %d in all, want %d, %d, %d",
-			s.running, len(s.waiting), s.active.n, running, waiting, active)
+			s.running, len(s.waiting), s.requests.count, running, waiting, active)
 	}
-	if active == 0 && (len(s.active.peers) != 0 || len(s.lanes) != 0) {
-		f.t.Errorf("%d senders and %d lanes are left", len(s.active.peers), len(s.lanes))
+	if active == 0 && (len(s.requests.requesters) != 0 || len(s.ordered) != 0) {
+		f.t.Errorf("%d senders and %d lanes are left", len(s.requests.requesters), len(s.ordered))
 	}
 }

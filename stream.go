@@ -4,34 +4,46 @@ import (
 	"context"
 	"errors"
 	"iter"
+	"strings"
+	"sync"
 
 	"github.com/flux-sdk/flux/codec"
 	"github.com/flux-sdk/flux/internal/outbox"
+	"github.com/flux-sdk/flux/internal/session"
 )
 
-// Streamer is what can open a stream: a [Client], or a stand-in in a test.
+// Streamer is the interface of everything that can open a stream: a [Client], or a
+// stand-in in a test.
 type Streamer interface {
 	Stream(ctx context.Context, topic string, req any, opts ...StreamOption) (<-chan Response, error)
 }
 
-// Stream sends a streaming request and returns the channel of its responses
+// Stream sends a streaming request and returns a channel of its responses
 // (flux_rpc(3) with FLUX_RPC_STREAMING). req is as for [Client.Call].
 //
+//	ctx, cancel := context.WithCancel(ctx)
+//	defer cancel()
+//	stream, err := client.Stream(ctx, "job-info.eventlog-watch", req)
+//	if err != nil {
+//		return err
+//	}
 //	for r := range stream {
-//		if err := r.Decode(&v); err != nil { ... }
+//		if err := r.Decode(&v); err != nil {
+//			return err
+//		}
 //	}
 //
-// The channel delivers in order of arrival and ends once. Closed without an
-// error item means that the service ended the stream (ENODATA); in every other
-// case the last item carries the error: an [*Error] of the service, ctx's end
-// with its cause, [ErrConnLost], [ErrClosed], or [ErrSlowConsumer] when more
-// was queued than [QueueLimit] allows. A response without a payload is an item
-// like any other.
+// The channel delivers in order of arrival and ends once. If it closes without an
+// error item, the service has ended the stream (ENODATA). In every other case the
+// last item carries the error: an [*Error] of the service, the end of ctx with its
+// cause, [ErrConnLost], [ErrClosed], or [ErrSlowConsumer] when more was queued than
+// [QueueLimit] allows. A response without a payload is an item like any other.
 //
-// ctx is the stream's handle: its end ends the channel, dropping what is
-// queued, and sends the service's cancel request. A stream that is no longer
-// read must be ended so. The error Stream itself returns is only of this side;
-// what the broker says, "no such service" included, is an item.
+// The end of ctx ends the stream: it sends the service's cancel request, drops what
+// is queued, and closes the channel. End a stream that is no longer read.
+//
+// The error that Stream itself returns is always local. What the broker says, such
+// as that there is no such service, is an item.
 func (cl *Client) Stream(ctx context.Context, topic string, req any, opts ...StreamOption) (<-chan Response, error) {
 	o := newStreamOptions(opts)
 	var m codec.Message
@@ -54,10 +66,10 @@ func (cl *Client) DoStream(ctx context.Context, m *codec.Message, opts ...Stream
 	return cl.openStream(ctx, &own, newStreamOptions(opts))
 }
 
-// StreamAs is [Client.Stream] as an iterator that decodes each response into a
-// T, as [CallAs] does. Leaving the loop ends the stream. An error is yielded
-// once: one that ends the stream is the last, one of decoding a single response
-// is not, so a loop may go on after it.
+// StreamAs opens a stream and returns an iterator that decodes each response into a
+// T, as [CallAs] does; see [Client.Stream]. Leaving the loop ends the stream. An
+// error is yielded once. An error that ends the stream is the last item; an error
+// of decoding a single response is not, so a loop may go on after it.
 func StreamAs[T any](ctx context.Context, c Streamer, topic string, req any, opts ...StreamOption) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
 		ctx, cancel := context.WithCancel(ctx)
@@ -94,71 +106,79 @@ func newStreamOptions(opts []StreamOption) callOptions {
 
 // stream is a request with many responses.
 type stream struct {
-	pending
+	session.Request
+	cl     *Client
 	out    *outbox.Outbox[Response]
 	cancel codec.Message // the request that cancels it; zero if there is none
 }
 
 // openStream passes a request through the interceptors, if there are any.
 func (cl *Client) openStream(ctx context.Context, m *codec.Message, o callOptions) (<-chan Response, error) {
-	return intercept(cl.c.opts.interceptors, Interceptor.WrapStream, func(ctx context.Context, m *codec.Message) (<-chan Response, error) {
-		return cl.stream(ctx, m, o)
-	})(ctx, m)
+	last := func(ctx context.Context, m *codec.Message) (<-chan Response, error) {
+		return cl.startStream(ctx, m, o)
+	}
+	return intercept(cl.c.opts.interceptors, Interceptor.WrapStream, last)(ctx, m)
 }
 
-func (cl *Client) stream(ctx context.Context, m *codec.Message, o callOptions) (<-chan Response, error) {
-	s := &stream{out: outbox.New[Response](orDefault(o.limit))}
-	s.pending = pending{owner: cl, topic: m.Topic, stream: true, sink: s}
+// startStream sends the request and returns the channel.
+func (cl *Client) startStream(ctx context.Context, m *codec.Message, o callOptions) (<-chan Response, error) {
+	s := &stream{cl: cl, out: outbox.New[Response](orDefault(o.limit))}
+	s.Request = session.Request{Owner: cl.owner, Topic: m.Topic, Streaming: true, Sink: s}
 	s.cancel = cancelRequest(m, o.streamCancel(m.Topic))
 	if ctx.Done() != nil {
-		// Before the request is sent, so that whatever closes the channel finds
-		// the watch to end; it does nothing while there is nothing to abandon.
-		begun := make(chan struct{})
-		defer close(begun)
+		// Before the request is sent, so that everything that closes the channel
+		// finds the AfterFunc to stop. It waits until Send has returned.
+		sent := make(chan struct{})
+		defer close(sent)
 		stop := context.AfterFunc(ctx, func() {
-			<-begun
-			s.end(failed(&opError{op: "stream", topic: s.topic, err: ctxError(ctx)}), true)
+			<-sent
+			s.giveUp(failed(&opError{op: "stream", topic: s.Topic, err: ctxError(ctx)}), true)
 		})
 		s.out.WhenClosed(func() { stop() })
 	}
-	if err := cl.c.begin(ctx, &s.pending, m); err != nil {
+	if err := cl.c.sess.Send(ctx, &s.Request, m); err != nil {
 		s.out.Abort(nil)
-		return nil, err
+		return nil, sendError("stream", m.Topic, err)
 	}
 	return s.out.Chan(), nil
 }
 
-func (s *stream) reply(m *codec.Message, final bool) {
+// CancelMessage returns the request that cancels the stream.
+func (s *stream) CancelMessage() *codec.Message { return &s.cancel }
+
+// Reply delivers a response, or the end.
+func (s *stream) Reply(m *codec.Message, final bool) {
 	switch {
 	case m.Errnum == uint32(ENODATA):
-		s.finish(nil)
+		s.finishChannel(nil)
 	case m.Errnum != 0:
-		r := s.link.newReply(s.topic, m, s.owner.c.codec)
-		s.finish(&r)
-	case !s.out.Push(s.link.newReply(s.topic, m, s.owner.c.codec), itemSize(m)):
+		r := newReply(s.Topic, m, s.Memory(), s.cl.c.codec)
+		s.finishChannel(&r)
+	case !s.out.Push(newReply(s.Topic, m, s.Memory(), s.cl.c.codec), itemSize(m)):
 		s.tooSlow()
 	case final:
-		s.finish(nil)
+		s.finishChannel(nil)
 	default:
-		s.owner.c.watch.queued(s.topic, s.out.Depth)
+		s.cl.c.watch.queued(s.Topic, s.out.Depth)
 	}
 }
 
 // tooSlow ends a stream whose consumer has let too much queue up.
 func (s *stream) tooSlow() {
-	s.owner.c.watch.slowConsumer(s.topic)
-	s.end(failed(&opError{op: "stream", topic: s.topic, err: ErrSlowConsumer}), false)
+	s.cl.c.watch.slowConsumer(s.Topic)
+	s.giveUp(failed(&opError{op: "stream", topic: s.Topic, err: ErrSlowConsumer}), false)
 }
 
-// finish ends the channel behind what is queued.
-func (s *stream) finish(last *Response) {
+// finishChannel ends the channel behind what is queued.
+func (s *stream) finishChannel(last *Response) {
 	if !s.out.Finish(last) {
-		s.owner.backlogs.keep(s)
+		s.cl.unread.remember(s)
 	}
 }
 
-func (s *stream) drop() {
-	r := failed(&opError{op: "stream", topic: s.topic, err: ErrClosed})
+// abortClosed ends the channel at once with ErrClosed.
+func (s *stream) abortClosed() {
+	r := failed(&opError{op: "stream", topic: s.Topic, err: ErrClosed})
 	s.out.Abort(&r)
 }
 
@@ -169,26 +189,141 @@ const itemOverhead = 128
 
 func itemSize(m *codec.Message) int { return len(m.Payload) + itemOverhead }
 
-// fail delivers what was accepted first, unless the consumer itself closed.
-func (s *stream) fail(err error) {
-	r := failed(err)
+// Fail ends the stream with a local error. What was accepted is delivered first,
+// unless the client was closed.
+func (s *stream) Fail(err error) {
+	r := failed(&opError{op: "stream", topic: s.Topic, err: err})
 	if errors.Is(err, ErrClosed) {
 		s.out.Abort(&r)
 	} else {
-		s.finish(&r)
+		s.finishChannel(&r)
 	}
 }
 
-// end ends the stream from this side: the service is told, if it can be, and
-// the channel closes after last, with what is queued or without.
-func (s *stream) end(last Response, cut bool) {
-	c := s.owner.c
-	if s.link != nil && c.abandon(&s.pending) {
-		c.sendCancel(&s.pending, &s.cancel)
+// giveUp ends the stream from this side. The service is told, if it can be. The
+// channel closes after last, with or without what is queued.
+func (s *stream) giveUp(last Response, dropQueued bool) {
+	c := s.cl.c
+	if s.Registered() && c.sess.Abandon(&s.Request) {
+		c.sess.Cancel(&s.Request, &s.cancel)
 	}
-	if cut {
+	if dropQueued {
 		s.out.Abort(&last)
 	} else {
-		s.finish(&last)
+		s.finishChannel(&last)
+	}
+}
+
+// cancelTopics says how a stream of a core service is cancelled: the topic of
+// the cancel request, or "" for a method that has none. Source: the services'
+// request handlers in flux-core 0.88 and its client code; RFC 6 describes the
+// convention but not the names.
+var cancelTopics = map[string]string{
+	"log.dmesg":                  "log.cancel",
+	"kvs-watch.lookup":           "kvs-watch.cancel",
+	"job-info.eventlog-watch":    "job-info.eventlog-watch-cancel",
+	"job-info.update-watch":      "job-info.update-watch-cancel",
+	"job-manager.events-journal": "job-manager.events-journal-cancel",
+	"resource.acquire":           "resource.acquire-cancel",
+	"resource.journal":           "resource.journal-cancel",
+	"sdbus.subscribe":            "sdbus.subscribe-cancel",
+
+	"groups.get":            "",
+	"state-machine.monitor": "",
+	"overlay.monitor":       "",
+	"overlay.trace":         "",
+	"module.trace":          "",
+	"job-list.job-stats":    "",
+	"rexec.exec":            "",
+	"sdexec.exec":           "",
+}
+
+// cancelTopic is the topic that cancels a stream of the given topic, or "" if
+// nothing must be sent.
+func cancelTopic(topic string) string {
+	if t, ok := cancelTopics[topic]; ok {
+		return t
+	}
+	service, _, _ := strings.Cut(topic, ".")
+	if strings.HasPrefix(service, "sched") {
+		return "" // there, cancel is an ordinary method that frees resources
+	}
+	return service + ".cancel"
+}
+
+// streamCancel is the topic that cancels a stream with these options.
+func (o *callOptions) streamCancel(topic string) string {
+	switch {
+	case o.noCancel:
+		return ""
+	case o.cancelTopic != "":
+		return o.cancelTopic
+	}
+	return cancelTopic(topic)
+}
+
+// cancelRequest is the request with the given topic that cancels m, less its
+// payload: same place, same credentials. It is zero without a topic.
+func cancelRequest(m *codec.Message, topic string) codec.Message {
+	if topic == "" {
+		return codec.Message{}
+	}
+	c := *codec.NewRequest(topic)
+	c.Flags |= codec.FlagNoResponse | m.Flags&codec.FlagUpstream
+	c.NodeID, c.UserID, c.Rolemask = m.NodeID, m.UserID, m.Rolemask
+	return c
+}
+
+// unreadChannels are the channels of a client whose end stands behind items that
+// their consumers have not received. Nothing else of the client knows them any
+// more, and each has a goroutine, which Close must end.
+type unreadChannels struct {
+	// Guarded by mu.
+	mu     sync.Mutex
+	closed bool
+	m      map[unreadChannel]struct{}
+}
+
+// unreadChannel is a stream or a subscription.
+type unreadChannel interface {
+	// abortClosed ends the channel at once with ErrClosed.
+	abortClosed()
+	// whenClosed has f called after the channel is closed, at once if it is.
+	whenClosed(f func())
+}
+
+// remember keeps b until its channel closes.
+func (l *unreadChannels) remember(b unreadChannel) {
+	l.mu.Lock()
+	closed := l.closed
+	if !closed {
+		if l.m == nil {
+			l.m = make(map[unreadChannel]struct{})
+		}
+		l.m[b] = struct{}{}
+	}
+	l.mu.Unlock()
+	if closed {
+		b.abortClosed()
+		return
+	}
+	b.whenClosed(func() {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		delete(l.m, b)
+	})
+}
+
+// abortAll ends all there is and will be.
+func (l *unreadChannels) abortAll() {
+	l.mu.Lock()
+	l.closed = true
+	list := make([]unreadChannel, 0, len(l.m))
+	for b := range l.m {
+		list = append(list, b)
+	}
+	l.mu.Unlock()
+	for _, b := range list {
+		b.abortClosed()
 	}
 }

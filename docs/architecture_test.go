@@ -19,7 +19,8 @@ func TestArchitectureNames(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	members, types := declarations(t, ".", "transport", "internal/framing", "internal/outbox", "internal/mtag", "fluxtest")
+	members, types := declarations(t, ".", "transport", "internal/framing", "internal/session",
+		"internal/outbox", "internal/ctxwatch", "internal/mtag", "fluxtest")
 	seen := 0
 	for _, l := range d.lines {
 		for _, span := range spans(l.text) {

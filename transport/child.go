@@ -76,7 +76,7 @@ func (kid *child) end(ctx context.Context, d time.Duration) {
 	case <-ctx.Done():
 	}
 	kid.cmd.Process.Kill()
-	kid.pipe.Close() // whoever else holds it has nothing to say any more
+	kid.pipe.Close() // other processes that hold it write nothing more that matters
 	t.Reset(sshGrace)
 	select {
 	case <-kid.done:

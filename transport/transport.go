@@ -25,7 +25,9 @@ type Conn interface {
 	// Send accepts m for sending, in the order of acceptance; a nil error says
 	// accepted, not written. It copies what it needs of m before it returns. It
 	// waits only while too much is accepted and not yet written, and then no
-	// longer than ctx lasts. After an error nothing of m is ever written.
+	// longer than ctx lasts. After an error nothing of m is ever written. A client
+	// closes a connection whose Send fails for another reason than ctx or m
+	// (codec.ErrTooLarge, codec.ErrUnsendable).
 	Send(ctx context.Context, m *codec.Message) error
 
 	// Recv waits for the next message and decodes it into m, replacing all of

@@ -119,4 +119,8 @@ func (c *Conn) Memory() *Memory { return c.r.mem }
 
 // Close writes what was accepted, for a bounded time, then closes the stream and
 // wakes Recv and Send. It may be called more than once.
-func (c *Conn) Close() error { return c.w.close(c.afterClose) }
+func (c *Conn) Close() error { return c.CloseWithin(context.Background()) }
+
+// CloseWithin is Close that stops writing when ctx ends. If something was not
+// written then, it returns the error of ctx.
+func (c *Conn) CloseWithin(ctx context.Context) error { return c.w.close(ctx, c.afterClose) }

@@ -14,7 +14,7 @@ type cork struct {
 // times what encoding a small frame does, and each wakes the peer.
 func (w *writer) flushSoon() {
 	w.mu.Lock()
-	if w.flushing || w.q.size == 0 || w.awake.Load() || w.q.size < corkBytes && w.holdBack() {
+	if w.flushing || w.q.size == 0 || w.awake.Load() || w.q.size < corkBytes && w.holdBackLocked() {
 		w.mu.Unlock()
 		return
 	}
@@ -23,9 +23,8 @@ func (w *writer) flushSoon() {
 	w.write()
 }
 
-// holdBack reports whether uncork will write what is queued. Called with mu
-// held.
-func (w *writer) holdBack() bool {
+// holdBackLocked reports whether uncork will write what is queued.
+func (w *writer) holdBackLocked() bool {
 	c := &w.cork
 	if c.timed {
 		return true

@@ -61,12 +61,12 @@ func (s *PollStream) leave() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.users--; s.users == 0 && s.closed {
-		s.release()
+		s.releaseLocked()
 	}
 }
 
-// release closes the descriptors. Called with mu held and without users.
-func (s *PollStream) release() error {
+// releaseLocked closes the descriptors, when nobody uses them any more.
+func (s *PollStream) releaseLocked() error {
 	if s.event != noEvent {
 		syscall.Close(s.event)
 	}
@@ -198,7 +198,7 @@ func (s *PollStream) Close() error {
 		s.hangup.Close()
 	}
 	if s.users == 0 {
-		return s.release()
+		return s.releaseLocked()
 	}
 	return syscall.Shutdown(s.fd, syscall.SHUT_RDWR)
 }

@@ -1,6 +1,7 @@
 package framing
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -238,9 +239,9 @@ func (w *writer) ended(err error) error {
 	return err
 }
 
-// close accepts nothing more, waits a bounded time for the queue to be written
-// and closes the stream.
-func (w *writer) close(after func()) error {
+// close accepts nothing more, waits a bounded time, within ctx, for the queue to be
+// written and closes the stream.
+func (w *writer) close(ctx context.Context, after func()) error {
 	w.once.Do(func() {
 		w.mu.Lock()
 		w.err = ErrClosed
@@ -258,15 +259,22 @@ func (w *writer) close(after func()) error {
 			drained = w.drained
 		}
 		w.mu.Unlock()
+		var unwritten error
 		if drained != nil {
 			t := time.NewTimer(w.closeWait)
 			select {
 			case <-drained:
 			case <-t.C:
+			case <-ctx.Done():
+				select {
+				case <-drained:
+				default:
+					unwritten = ctx.Err()
+				}
 			}
 			t.Stop()
 		}
-		w.closeErr = w.raw.Close()
+		w.closeErr = cmp.Or(unwritten, w.raw.Close())
 		if after != nil {
 			after()
 		}

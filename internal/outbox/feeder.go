@@ -10,8 +10,8 @@ const (
 	sendLast         // last
 )
 
-// feed makes sure that a feeder is at work. Called with mu held.
-func (b *Outbox[T]) feed() {
+// feedLocked makes sure that a feeder is at work.
+func (b *Outbox[T]) feedLocked() {
 	if !b.feeding {
 		b.feeding = true
 		go b.feeder()
@@ -23,12 +23,12 @@ func (b *Outbox[T]) feed() {
 func (b *Outbox[T]) feeder() {
 	for {
 		b.mu.Lock()
-		if b.cut {
+		if b.aborted {
 			b.feeding = false
 			b.dropAndUnlock()
 			return
 		}
-		next, kind := b.next()
+		next, kind := b.nextLocked()
 		if kind == sendNothing {
 			b.feeding = false
 			if b.ended {
@@ -50,9 +50,9 @@ func (b *Outbox[T]) feeder() {
 		b.sending, b.kind = item[T]{}, sendNothing
 		switch {
 		case !sent:
-			b.takeBack(next, kind)
+			b.takeBackLocked(next, kind)
 		case kind == sendLast:
-			b.cut, b.last = true, nil // it has its end: a second one must not follow
+			b.aborted, b.last = true, nil // it has its end: a second one must not follow
 		case kind == sendGap: // counts for nothing
 			b.inChan, b.sentGap = b.sentGap, hole[T]{}
 		default:
@@ -74,9 +74,9 @@ func (b *Outbox[T]) nudge() {
 	}
 }
 
-// takeBack puts an item that was not sent in front of what is queued, and then
-// drops the oldest of a lossy outbox. Called with mu held.
-func (b *Outbox[T]) takeBack(v item[T], kind kind) {
+// takeBackLocked puts an item that was not sent in front of what is queued, and then
+// drops the oldest of a lossy outbox.
+func (b *Outbox[T]) takeBackLocked(v item[T], kind kind) {
 	switch {
 	case kind == sendLast: // it is still there
 	case kind == sendGap:
@@ -87,11 +87,11 @@ func (b *Outbox[T]) takeBack(v item[T], kind kind) {
 	default:
 		b.list.pushFront(v)
 	}
-	if b.newGap == nil || b.cut {
+	if b.newGap == nil || b.aborted {
 		return
 	}
 	b.sizes.keep(len(b.ch))
-	if b.over(1) && b.list.len() > 0 { // what is in the channel is the oldest
+	if b.overLimitLocked(1) && b.list.len() > 0 { // what is in the channel is the oldest
 		select {
 		case v := <-b.ch:
 			if b.inChan.any() {
@@ -104,16 +104,15 @@ func (b *Outbox[T]) takeBack(v item[T], kind kind) {
 		}
 		b.sizes.keep(0)
 	}
-	for b.list.len() > 1 && b.over(1) {
+	for b.list.len() > 1 && b.overLimitLocked(1) {
 		b.gap.add(b.list.pop())
 	}
 }
 
-// next takes what is to be sent next. It first moves what the channel has room
+// nextLocked takes what is to be sent next. It first moves what the channel has room
 // for out of the list, so that feeder and consumer meet once for many items.
-// Called with mu held.
-func (b *Outbox[T]) next() (item[T], kind) {
-	for b.newGap == nil && b.list.len() > 0 && b.offer(b.list.front().v, b.list.front().size) {
+func (b *Outbox[T]) nextLocked() (item[T], kind) {
+	for b.newGap == nil && b.list.len() > 0 && b.offerLocked(b.list.front().v, b.list.front().size) {
 		b.list.pop()
 	}
 	if b.gap.any() && b.inChan.n > 0 { // one gap will do
@@ -140,10 +139,10 @@ func (b *Outbox[T]) next() (item[T], kind) {
 }
 
 // dropAndUnlock drops what is queued, makes room for the last item and closes
-// the channel. Called with mu held, by the only sender there is.
+// the channel. It is called by the only sender there is.
 func (b *Outbox[T]) dropAndUnlock() {
 	b.list, b.gap = list[T]{}, hole[T]{}
-	for b.last != nil && !b.offer(*b.last, 0) {
+	for b.last != nil && !b.offerLocked(*b.last, 0) {
 		// All of it: with only the oldest gone, those behind it would seem to be
 		// the next in order. One that is received this very moment will.
 		for len(b.ch) > 0 {

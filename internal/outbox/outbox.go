@@ -22,6 +22,7 @@ type Outbox[T any] struct {
 	limit  Limit
 	newGap func(dropped int) T // not nil: the oldest are dropped at the limit
 
+	// Guarded by mu.
 	mu    sync.Mutex
 	list  list[T] // behind what the feeder is sending
 	gap   hole[T] // in front of the list
@@ -34,7 +35,7 @@ type Outbox[T any] struct {
 	inChan   hole[T]       // what the item in a lossy channel stands for, if it is a gap or a mark
 	wake     chan struct{} // one token: the feeder is to look again at what it sends
 	ended    bool          // nothing more is accepted
-	cut      bool          // what is queued is dropped too
+	aborted  bool          // what is queued is dropped too
 	last     *T            // the item that ends it, if any
 	closed   chan struct{} // closed after the channel
 	onClosed []func()
@@ -74,17 +75,17 @@ func (b *Outbox[T]) Push(v T, size int) bool {
 		return true
 	}
 	b.sizes.keep(len(b.ch))
-	if b.newGap == nil && b.full(size) {
+	if b.newGap == nil && b.fullLocked(size) {
 		return false
 	}
-	if !b.feeding && b.offer(v, size) {
+	if !b.feeding && b.offerLocked(v, size) {
 		return true
 	}
 	b.list.push(item[T]{v: v, size: size})
-	b.feed()
-	if b.newGap != nil && b.over(1) {
+	b.feedLocked()
+	if b.newGap != nil && b.overLimitLocked(1) {
 		b.nudge()
-		for b.list.len() > 1 && b.over(2) {
+		for b.list.len() > 1 && b.overLimitLocked(2) {
 			b.gap.add(b.list.pop())
 		}
 	}
@@ -99,12 +100,12 @@ func (b *Outbox[T]) Mark(v T) {
 	if b.ended {
 		return
 	}
-	if !b.feeding && b.offer(v, 0) {
+	if !b.feeding && b.offerLocked(v, 0) {
 		b.inChan.add(item[T]{v: v, mark: true})
 		return
 	}
 	b.list.push(item[T]{v: v, mark: true})
-	b.feed()
+	b.feedLocked()
 }
 
 // Finish ends the outbox: after what was accepted comes last, if it is not nil,
@@ -114,11 +115,11 @@ func (b *Outbox[T]) Finish(last *T) (closed bool) {
 	if !b.ended {
 		b.ended, b.last = true, last
 		if !b.feeding {
-			if last == nil || b.offer(*last, 0) {
+			if last == nil || b.offerLocked(*last, 0) {
 				b.last = nil
 				return b.closeAndUnlock()
 			}
-			b.feed()
+			b.feedLocked()
 		}
 	}
 	b.mu.Unlock()
@@ -141,12 +142,12 @@ func (b *Outbox[T]) Abort(last *T) {
 		return
 	default:
 	}
-	if b.cut {
+	if b.aborted {
 		b.mu.Unlock()
 		<-b.closed
 		return
 	}
-	b.ended, b.cut, b.last = true, true, last
+	b.ended, b.aborted, b.last = true, true, last
 	if b.feeding {
 		b.nudge() // the feeder may be sending: it is the one to close
 		b.mu.Unlock()
@@ -175,11 +176,11 @@ func (b *Outbox[T]) Depth() (messages, bytes int) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.sizes.keep(len(b.ch))
-	return b.depth()
+	return b.depthLocked()
 }
 
-// depth is Depth as of the last keep. Called with mu held.
-func (b *Outbox[T]) depth() (messages, bytes int) {
+// depthLocked is Depth as of the last keep.
+func (b *Outbox[T]) depthLocked() (messages, bytes int) {
 	messages, bytes = b.sizes.n+b.list.len(), b.sizes.bytes+b.list.bytes
 	if b.kind == sendItem {
 		messages, bytes = messages+1, bytes+b.sending.size
@@ -187,22 +188,21 @@ func (b *Outbox[T]) depth() (messages, bytes int) {
 	return messages, bytes
 }
 
-// full reports whether one more item, of size bytes, passes the limit. Called
-// with mu held.
-func (b *Outbox[T]) full(size int) bool {
+// fullLocked reports whether one more item, of size bytes, passes the limit.
+func (b *Outbox[T]) fullLocked(size int) bool {
 	n := b.sizes.n + b.list.len()
 	return n >= b.limit.Messages || n > 0 && b.sizes.bytes+b.list.bytes+size > b.limit.Bytes
 }
 
-// over reports whether what is queued is past so many times the limit. Called with
+// overLimitLocked reports whether what is queued is past so many times the limit. Called with
 // mu held.
-func (b *Outbox[T]) over(times int) bool {
-	messages, bytes := b.depth()
+func (b *Outbox[T]) overLimitLocked(times int) bool {
+	messages, bytes := b.depthLocked()
 	return messages > times*b.limit.Messages || bytes/times > b.limit.Bytes
 }
 
-// offer sends v if the channel takes it at once. Called with mu held.
-func (b *Outbox[T]) offer(v T, size int) bool {
+// offerLocked sends v if the channel takes it at once.
+func (b *Outbox[T]) offerLocked(v T, size int) bool {
 	select {
 	case b.ch <- v:
 		b.sizes.sent(size, len(b.ch))
