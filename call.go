@@ -361,11 +361,6 @@ func (cl *Client) build(ctx context.Context, op string, m *codec.Message, topic 
 	return nil
 }
 
-//go:noinline
-func notEncoded(op, topic string, err error) error {
-	return &opError{op: op, topic: topic, err: fmt.Errorf("encode the payload: %w", err)}
-}
-
 // setUpstream addresses m upstream: on the wire, that is one's own rank with a
 // flag that skips it.
 //

@@ -294,8 +294,9 @@ func goContexts(t *testing.T, rng *rand.Rand) {
 		switch n := rng.IntN(10); {
 		case n < 6:
 			i := rng.IntN(len(ctxs))
-			calls = append(calls, &call{ch: c.Go(context.WithValue(ctxs[i], "n", n), "some.call", nil),
-				ctx: i}) //nolint:staticcheck // any key will do
+			type key struct{}
+			ctx := context.WithValue(ctxs[i], key{}, n)
+			calls = append(calls, &call{ch: c.Go(ctx, "some.call", nil), ctx: i})
 			synctest.Wait()
 		case n < 9 && len(calls) > 0:
 			i := rng.IntN(len(calls))

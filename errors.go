@@ -96,3 +96,10 @@ func (e *opError) Unwrap() error { return e.err }
 // ctxError returns the error of a ctx that has ended. It matches ctx.Err() and
 // carries the cause.
 func ctxError(ctx context.Context) error { return session.ContextError(ctx) }
+
+// notEncoded says that a payload could not be encoded.
+//
+//go:noinline
+func notEncoded(op, topic string, err error) error {
+	return &opError{op: op, topic: topic, err: fmt.Errorf("encode the payload: %w", err)}
+}

@@ -318,8 +318,9 @@ func TestHandlerReply(t *testing.T) {
 		{"text of no bytes", fails(errors.New("")), []string{"EIO"}, []string{"EIO"}},
 		{"panic", func(context.Context, Responder, *Request) error { panic("oops") },
 			[]string{`EIO "handler panicked: oops"`}, []string{`EIO "handler panicked: oops"`}},
-		{"panic of nil", func(context.Context, Responder, *Request) error { panic(nil) },
-			//nolint:govet // the case is what becomes of it
+		{"panic of nil", func(context.Context, Responder, *Request) error {
+			panic(nil) //nolint:govet // the case is what becomes of it
+		},
 			[]string{`EIO "handler panicked: panic called with nil argument"`},
 			[]string{`EIO "handler panicked: panic called with nil argument"`}},
 		{"error that panics", fails((*brokenError)(nil)),

@@ -126,41 +126,6 @@ func inBubble(t *testing.T, f func(t *testing.T)) {
 	synctest.Test(t, f)
 }
 
-// count is the numbers from first to last.
-func count(first, last int) []int {
-	var s []int
-	for i := first; i <= last; i++ {
-		s = append(s, i)
-	}
-	return s
-}
-
-// rest receives until the channel closes.
-func rest[T any](ch <-chan T) []T {
-	var s []T
-	for v := range ch {
-		s = append(s, v)
-	}
-	return s
-}
-
-// ready receives as long as there is something to be had.
-func ready[T any](ch <-chan T) []T {
-	var s []T
-	for {
-		synctest.Wait()
-		select {
-		case v, ok := <-ch:
-			if !ok {
-				return s
-			}
-			s = append(s, v)
-		default:
-			return s
-		}
-	}
-}
-
 func wantItems[T comparable](t testing.TB, got, want []T) {
 	t.Helper()
 	if !slices.Equal(got, want) {

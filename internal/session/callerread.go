@@ -69,7 +69,7 @@ func (s *Session) letCallersRead(l *Link) {
 	for !s.stopCallerReads(l) { // the caller hears of the hangup as well
 		<-r.given
 	}
-	r.watch(nil, nil)
+	r.watch(context.Background(), l.fc)
 }
 
 // startCallerReads leaves the role to the next caller, if nothing but replies to calls
@@ -179,10 +179,7 @@ func (l *Link) interrupt() {
 // watch makes the end of ctx interrupt a caller that reads. For calls in a row that
 // have the same ctx the watch stays.
 func (r *readRole) watch(ctx context.Context, fc *framing.Conn) {
-	var done <-chan struct{}
-	if ctx != nil {
-		done = ctx.Done()
-	}
+	done := ctx.Done()
 	if done == r.done {
 		return
 	}
