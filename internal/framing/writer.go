@@ -36,8 +36,8 @@ type writer struct {
 	err       error         // sticky: nothing is accepted any more
 	space     chan struct{} // closed when Send may go on; nil while nobody waits
 	drained   chan struct{} // closed when nothing is left; nil while nobody waits
-	closing   chan struct{} // closed by the first Close
-	once      sync.Once
+	closing   chan struct{} // closed when the first close is done
+	closed    atomic.Bool   // a close has begun
 	closeErr  error
 	closeWait time.Duration // for the queue to be written
 }
@@ -242,7 +242,7 @@ func (w *writer) ended(err error) error {
 // close accepts nothing more, waits a bounded time, within ctx, for the queue to be
 // written and closes the stream.
 func (w *writer) close(ctx context.Context, after func()) error {
-	w.once.Do(func() {
+	if w.closed.CompareAndSwap(false, true) {
 		w.mu.Lock()
 		w.err = ErrClosed
 		w.backlog.Store(noBacklog)
@@ -279,7 +279,7 @@ func (w *writer) close(ctx context.Context, after func()) error {
 			after()
 		}
 		close(w.closing)
-	})
+	}
 	<-w.closing
 	return w.closeErr
 }

@@ -121,7 +121,7 @@ func (s *Session) sendForeign(ctx context.Context, owner *Owner, l *Link, m *cod
 		both, cancel := owner.With(ctx)
 		defer cancel()
 		err := l.t.Send(both, m)
-		if err != nil && both.Err() == nil && !Unsendable(err) {
+		if err != nil && both.Err() == nil && !Unsendable(err) && s.isLive(l) {
 			l.t.Close() // so that the reader hears of it
 		}
 		return err
@@ -136,6 +136,13 @@ func (s *Session) sendForeign(ctx context.Context, owner *Owner, l *Link, m *cod
 		s.counters.Sent.count(m.Type)
 	}
 	return err
+}
+
+// isLive reports whether l is in use and neither lost nor being closed.
+func (s *Session) isLive(l *Link) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.err == nil && !l.dead
 }
 
 // Replaced reports whether a message that l did not accept is for the next link,
