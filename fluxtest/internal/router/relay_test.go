@@ -203,7 +203,7 @@ func TestHeldMessageIsKept(t *testing.T) {
 		b.Conns()[0].SetFaults(fluxtest.Faults{Reorder: 1})
 		for i := range n {
 			m := request("svc.echo", uint32(i+1), nil)
-			m.SetPayload([]byte(fmt.Sprintf("%04d", i+1)))
+			m.SetPayload(fmt.Appendf(nil, "%04d", i+1))
 			w.Send(m)
 			w.None() // each comes to the broker by itself
 		}
