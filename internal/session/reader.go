@@ -5,9 +5,9 @@ import (
 	"github.com/flux-sdk/flux/internal/mtag"
 )
 
-// read is the reader loop of a link. It never waits for anything but the
+// readLoop receives from a link until it ends. It never waits for anything but the
 // transport, and for callers that read in its place.
-func (s *Session) read(l *Link) {
+func (s *Session) readLoop(l *Link) {
 	var m codec.Message
 	for {
 		if err := l.t.Recv(&m); err != nil {

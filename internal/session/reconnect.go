@@ -152,7 +152,7 @@ func (s *Session) restore(t transport.Conn) error {
 		t.Close()
 		return err
 	}
-	go s.read(l)
+	go s.readLoop(l)
 	err := s.cfg.Handler.Restore(l)
 	if err == nil {
 		err = s.makeReady(l)

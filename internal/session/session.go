@@ -130,7 +130,7 @@ func (s *Session) Start() {
 	if s.cfg.Observer != nil {
 		s.cfg.Observer.Connected(false)
 	}
-	go s.read(s.link)
+	go s.readLoop(s.link)
 }
 
 // Context ends when the session has ended.
