@@ -89,7 +89,7 @@ func (cl *Client) closeWithin(ctx context.Context) error {
 	c := cl.c
 	c.sess.End(ErrClosed)
 	err := c.sess.Close(ctx)
-	c.watch.waitForTrace()
+	c.watch.waitForTrace(ctx)
 	return err
 }
 

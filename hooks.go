@@ -2,6 +2,7 @@ package flux
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"io"
 	"log/slog"
@@ -22,7 +23,8 @@ import (
 // up to 65,536 messages or 64 MiB of them wait, and what comes while there is no
 // room is left out of Sent, Received and Queued and counted for Missed; the other
 // hooks are always called. Close does not wait for them: of a client,
-// Disconnected is called last. A panic is logged, as one of a handler is.
+// Disconnected is called last. A panic is logged, as one of a handler is. The Send of
+// a connection of one's own holds up the hooks while it waits.
 //
 // Messages are shared with their receivers. They may be kept, but neither they nor
 // their payloads may be changed.
@@ -205,9 +207,9 @@ func (w *observer) queued(topic string, depth func() (messages, bytes int)) {
 	}
 }
 
-// waitForTrace waits a bounded time for the trace to be written. It does not wait for
-// hooks, because one of them may be closing the client.
-func (w *observer) waitForTrace() {
+// waitForTrace waits a bounded time, within ctx, for the trace to be written. It
+// does not wait for hooks, because one of them may be closing the client.
+func (w *observer) waitForTrace(ctx context.Context) {
 	if w == nil || w.traced == nil {
 		return
 	}
@@ -216,6 +218,7 @@ func (w *observer) waitForTrace() {
 	select {
 	case <-w.traced.whenIdle():
 	case <-t.C:
+	case <-ctx.Done():
 	}
 }
 
@@ -236,7 +239,8 @@ type noticeQueue struct {
 
 	// Guarded by mu.
 	mu      sync.Mutex
-	list    []notice
+	list    []notice // added since the last ones were taken
+	waiting int      // notices that have not been called
 	bytes   int
 	leftOut int // notices left out since the last one in the list
 	running bool
@@ -252,12 +256,13 @@ type notice struct {
 func (q *noticeQueue) addNotice(size int, always bool, call func()) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if !always && (len(q.list) >= noticeLimit || q.bytes+size > noticeBytes && len(q.list) > 0) {
+	if !always && (q.waiting >= noticeLimit || q.bytes+size > noticeBytes && q.waiting > 0) {
 		q.leftOut++
 		return
 	}
 	q.tellMissedLocked()
 	q.list = append(q.list, notice{size, call})
+	q.waiting++
 	q.bytes += size
 	if !q.running {
 		q.running = true
@@ -270,6 +275,7 @@ func (q *noticeQueue) tellMissedLocked() {
 	if n := q.leftOut; n > 0 {
 		q.leftOut = 0
 		q.list = append(q.list, notice{0, func() { q.missed(n) }})
+		q.waiting++
 	}
 }
 
@@ -319,6 +325,7 @@ func (q *noticeQueue) callNotice(n notice, rest []notice) {
 			go q.runNotices()
 		}
 		q.mu.Lock()
+		q.waiting--
 		q.bytes -= n.size
 		q.mu.Unlock()
 	}()
